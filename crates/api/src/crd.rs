@@ -112,6 +112,7 @@ fn kubefed_kinds() -> Vec<Value> {
         ),
         define::<kubefed::FederatedTypeConfig>(&with_status(&["ftc"]), ONLY_V1BETA1, columns::TYPE_CONFIG),
         define::<kubefed::KubeFedCluster>(&with_status(&["kfc"]), ONLY_V1BETA1, columns::KUBEFED_CLUSTER),
+        define::<kubefed::FederatedServiceStatus>(&without_status, ONLY_V1ALPHA1, &[]),
         define::<kubefed::Domain>(&without_status, ONLY_V1ALPHA1, &[]),
         define::<kubefed::ServiceDNSRecord>(&with_status(&[]), ONLY_V1ALPHA1, &[]),
         define::<kubefed::IngressDNSRecord>(&with_status(&[]), ONLY_V1ALPHA1, &[]),

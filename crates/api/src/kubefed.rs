@@ -8,6 +8,7 @@ mod config;
 mod dns;
 mod object;
 mod preferences;
+mod service_status;
 mod type_config;
 mod types;
 
@@ -31,6 +32,7 @@ pub use preferences::{
     ClusterPreferences, EVERY_CLUSTER, ReplicaSchedulingPreference, ReplicaSchedulingPreferenceSpec,
     ReplicaSchedulingPreferenceStatus, SCHEDULED,
 };
+pub use service_status::{FederatedServiceStatus, ServiceClusterStatus};
 pub use type_config::{
     ApiResource, ControllerStatus, FederatedTypeConfig, FederatedTypeConfigSpec, FederatedTypeConfigStatus,
     TYPE_CONFIG_FINALIZER,

@@ -10,6 +10,7 @@
 //! | `assessment` | what it asks for, as far as it can be told |
 //! | `facts` | reads what the decisions need from the caches |
 //! | `report` | the status, from the Works |
+//! | `service_status` | the FederatedServiceStatus of a FederatedService |
 //! | `clusters` | KubeFedClusters and Clusters, each made from the other |
 //! | `preferences` | divides the replicas of federated workloads |
 //! | `type_configs` | the status of FederatedTypeConfigs |
@@ -21,13 +22,16 @@ mod facts;
 mod objects;
 mod preferences;
 mod report;
+mod service_status;
 mod type_configs;
 mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_api::kubefed::{KubeFedCluster, ReplicaSchedulingPreference, is_federated};
+use portolan_api::kubefed::{
+    FederatedServiceStatus, KubeFedCluster, ReplicaSchedulingPreference, is_federated,
+};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::kubefed::type_config::read;
 use portolan_plan::propagation::detect::is_relevant;
@@ -66,13 +70,18 @@ pub(crate) fn start(hub: &Hub, pipeline: &Pipeline) {
             clusters::start(&with_clusters, mirrors);
         }
     });
+    let statuses = Cache::<FederatedServiceStatus>::of_kind(&hub.client)
+        .trim(|status| status.metadata.managed_fields.clear())
+        .start(&hub.scope);
+    triggers.observe_statuses(&statuses);
     let (pipeline, scope) = (pipeline.clone(), hub.scope.clone());
     spawn_until_stop(&hub.scope, async move {
         // Missing looks like deleted until all caches are synced.
-        if pipeline.synced().await {
+        if pipeline.synced().await && statuses.synced().await {
             type_configs::start(&pipeline);
             let waiting = waiting::Waiting::default();
-            driver::run(Arc::new(objects::FederatedObjects { pipeline, waiting }), &queue, WORKERS, &scope);
+            let objects = objects::FederatedObjects { pipeline, waiting, statuses };
+            driver::run(Arc::new(objects), &queue, WORKERS, &scope);
         }
     });
 }
@@ -118,6 +127,19 @@ impl Triggers {
         self.hub.clusters.observe(move |change| {
             if facts::is_relevant(change) {
                 triggers.queue_all(|_| true);
+            }
+        });
+    }
+
+    /// Queues a FederatedService when its FederatedServiceStatus was changed or deleted by others.
+    fn observe_statuses(&self, statuses: &Cache<FederatedServiceStatus>) {
+        let triggers = self.clone();
+        statuses.observe(move |change| {
+            let configured = triggers.hub.federated_types.list().into_iter();
+            let services = configured.filter(|configured| configured.has_service_status && !change.is_own);
+            for configured in services {
+                let kind = configured.of.federated.gvk.clone();
+                triggers.queue.add(TemplateKey { kind, key: change.key.clone() });
             }
         });
     }

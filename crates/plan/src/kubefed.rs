@@ -19,6 +19,7 @@ mod patch;
 pub mod placement;
 pub mod preferences;
 pub mod replicas;
+pub mod service_status;
 pub mod status;
 pub mod take_over;
 pub mod template;

@@ -191,3 +191,6 @@ impl<'a> Publication<'a> {
         self.results.fill(result);
     }
 }
+
+#[cfg(test)]
+mod tests;

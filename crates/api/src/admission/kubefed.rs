@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::typed;
 use crate::kind::Kind;
-use crate::kubefed::{CONFIG_NAME, FederatedTypeConfig, KubeFedConfig, SYSTEM_NAMESPACE, Scope};
+use crate::kubefed::{
+    ApiResource, CONFIG_NAME, FederatedServiceStatus, FederatedTypeConfig, KubeFedConfig, SYSTEM_NAMESPACE, Scope,
+};
 
 /// Names of the feature gates of KubeFed.
 const FEATURE_GATES: [&str; 3] = ["PushReconciler", "RawResourceStatusCollection", "SchedulerPreferences"];
@@ -63,7 +65,9 @@ pub(super) fn type_config_warnings(object: &Value, namespace: &str) -> Vec<Strin
     if namespace != SYSTEM_NAMESPACE {
         warnings.push(format!("this has no effect: only those in the namespace {SYSTEM_NAMESPACE} count"));
     }
-    if config.spec.status_type.is_some() {
+    let has_effect =
+        |named: &ApiResource| FederatedServiceStatus::is_named_by(named) && config.metadata.name == "services";
+    if config.spec.status_type.as_ref().is_some_and(|named| !has_effect(named)) {
         let text =
             "spec.statusType has no effect: the status of members is in status.clusters of federated objects";
         warnings.push(text.to_owned());
@@ -79,6 +83,19 @@ mod tests {
         let object = json!({ "apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedConfig",
             "metadata": { "namespace": key.0, "name": key.1 }, "spec": spec });
         admit_config(&object, key.0)
+    }
+
+    #[test]
+    fn a_status_type_counts_for_services_only() {
+        let warnings = |name: &str, kind: &str| {
+            let object = json!({ "apiVersion": "core.kubefed.io/v1beta1", "kind": "FederatedTypeConfig",
+                "metadata": { "namespace": SYSTEM_NAMESPACE, "name": name },
+                "spec": { "statusType": { "group": "core.kubefed.io", "kind": kind } } });
+            type_config_warnings(&object, SYSTEM_NAMESPACE).len()
+        };
+        assert_eq!(warnings("services", "FederatedServiceStatus"), 0);
+        assert_eq!(warnings("services", "FederatedBoatStatus"), 1);
+        assert_eq!(warnings("deployments.apps", "FederatedServiceStatus"), 1);
     }
 
     #[test]

@@ -58,7 +58,9 @@ pub struct FederatedTypeConfigSpec {
     pub propagation: Switch,
     /// The kind of the federated objects.
     pub federated_type: ApiResource,
-    /// Has no effect: the status of the objects in members is in the federated object.
+    /// For `services` FederatedServiceStatus, of which every FederatedService gets one if `statusCollection` is on and
+    /// `RawResourceStatusCollection` is off. Others have no effect: the status of the objects in members is in the federated
+    /// object.
     #[serde(skip_serializing_if = "is_default")]
     pub status_type: Option<ApiResource>,
     /// Whether the status of the objects in members is collected into `remoteStatus`, if the KubeFedConfig enables

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portolan_api::kubefed::{FINALIZER, FederatedType, TypeName};
+use portolan_api::kubefed::{FINALIZER, FederatedServiceStatus, FederatedType, TypeName};
 use portolan_api::policy::ConflictResolution;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubefed::binding::{self, Leaving, is_orphaned, leaving};
@@ -11,18 +11,19 @@ use portolan_plan::kubefed::type_config::Configured;
 use portolan_plan::propagation::binding::{belongs_to_another, differs, unclaimed_metadata};
 use portolan_runtime::client::{BoxError, Delete, Patch};
 use portolan_runtime::events::{Regarding, Severity};
-use portolan_runtime::{Api, ClientError, Outcome, Reconciler, Resource};
+use portolan_runtime::{Api, Cache, ClientError, Outcome, Reconciler, Resource};
 use serde_json::json;
 
 use super::assessment::{Assessment, assess};
 use super::waiting::Waiting;
-use super::{facts, report};
+use super::{facts, report, service_status};
 use crate::missing::ignore_missing;
 use crate::propagation::{Binding, Pipeline, TemplateKey, binding_key};
 
 pub(super) struct FederatedObjects {
     pub(super) pipeline: Pipeline,
     pub(super) waiting: Waiting,
+    pub(super) statuses: Cache<FederatedServiceStatus>,
 }
 
 impl Reconciler for FederatedObjects {
@@ -63,6 +64,11 @@ impl FederatedObjects {
                 return Ok(Outcome::RequeueAfter(delay));
             }
             self.bind(&object, of, selected).await?;
+        }
+        // With both collections on, KubeFed fills `remoteStatus` only.
+        if configured.has_service_status && !assessment.collects_status {
+            let (hub, binding) = (self.pipeline.hub(), binding_key(object.kind(), &key.key));
+            service_status::write(hub, &self.statuses, &object, &binding).await?;
         }
         self.report(key, of, &object, &assessment).await
     }

@@ -68,11 +68,12 @@ impl TypeConfigs {
         };
         let is_enabled = configured.as_ref().is_ok_and(|configured| configured.is_enabled);
         let collects = configured.as_ref().is_ok_and(|configured| configured.collects_status);
+        let has_statuses = configured.as_ref().is_ok_and(|configured| configured.has_service_status);
         let runs = is_enabled && is_served && settings.propagates;
         let status = FederatedTypeConfigStatus {
             observed_generation: config.metadata.generation,
             propagation_controller: ControllerStatus::from(runs),
-            status_controller: collects.then(|| ControllerStatus::from(runs && settings.collects_status)),
+            status_controller: collects.then(|| ControllerStatus::from(runs && (settings.collects_status || has_statuses))),
             message: obstacle.unwrap_or_default(),
         };
         let waits = is_enabled && !is_served;

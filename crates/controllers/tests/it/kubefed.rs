@@ -429,6 +429,36 @@ async fn a_cluster_has_a_kubefed_cluster_with_its_labels_and_both_go_together() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_federated_service_has_the_status_of_its_clusters_in_an_object_of_its_own() {
+    const STATUS: &str = "core.kubefed.io/v1alpha1/FederatedServiceStatus";
+    const TYPE_CONFIG: &str = "core.kubefed.io/v1beta1/FederatedTypeConfig";
+    let set = Federation::start(&["eu", "us"]).await;
+    let services = format!("{SYSTEM}/services");
+    set.hub.when_there(TYPE_CONFIG, &services).await;
+    let kind = json!({ "group": "core.kubefed.io", "version": "v1alpha1", "kind": "FederatedServiceStatus",
+        "pluralName": "federatedservicestatuses", "scope": "Namespaced" });
+    let collected = json!({ "spec": { "statusCollection": "Enabled", "statusType": kind } });
+    set.hub.patch(TYPE_CONFIG, &services, collected).await;
+    let spec = json!({ "type": "LoadBalancer", "ports": [{ "port": 80 }] });
+    let service = federated("types.kubefed.io/v1beta1/FederatedService", "web", json!({ "spec": spec }), &["eu"]);
+    set.hub.create(service).await;
+    set.member("eu").when_there("v1/Service", "default/web").await;
+    let ingress = json!({ "loadBalancer": { "ingress": [{ "ip": "192.0.2.1" }] } });
+    set.member("eu").patch_status("v1/Service", "default/web", json!({ "status": ingress })).await;
+    let is_complete = |found: &Object| {
+        let clusters = &found.0["clusterStatus"];
+        clusters[0]["status"]["loadBalancer"]["ingress"][0]["ip"] == "192.0.2.1"
+            && clusters[1] == json!({ "clusterName": "us" })
+    };
+    let found = set.hub.when(STATUS, "default/web", is_complete).await;
+    assert_eq!(found.0["metadata"]["ownerReferences"][0]["kind"], "FederatedService");
+    set.hub.delete(STATUS, "default/web").await;
+    set.hub.when(STATUS, "default/web", |next| next.uid() != found.uid() && is_complete(next)).await;
+    let is_running = |config: &Object| config.str_at(&["status", "statusController"]) == "Running";
+    set.hub.when(TYPE_CONFIG, &services, is_running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_dns_record_becomes_a_dns_endpoint() {
     const RECORD: &str = "multiclusterdns.kubefed.io/v1alpha1/ServiceDNSRecord";
     const ENDPOINT: &str = "externaldns.k8s.io/v1alpha1/DNSEndpoint";

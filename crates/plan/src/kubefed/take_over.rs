@@ -111,6 +111,7 @@ fn types(host: &Host, plan: &mut TakeOver) -> BTreeMap<String, FederatedType> {
         }
         let mut carried = FederatedTypeConfig::of(&of, config.spec.propagation);
         carried.spec.status_collection = config.spec.status_collection;
+        carried.spec.status_type.clone_from(&config.spec.status_type);
         plan.foundation.push(carried.to_object());
         types.insert(of.federated.gvk.kind.clone(), of);
     }

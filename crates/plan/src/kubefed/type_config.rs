@@ -1,8 +1,10 @@
 //! The type that a FederatedTypeConfig describes (kubefed pkg/apis/core/v1beta1/validation).
 
 use portolan_api::kubefed::{
-    ApiResource, FederatedType, FederatedTypeConfig, Scope, Switch, TYPES_GROUP, TypeName, plural,
+    ApiResource, FederatedServiceStatus, FederatedType, FederatedTypeConfig, Scope, Switch, TYPES_GROUP, TypeName,
+    plural,
 };
+use portolan_api::resources;
 use portolan_object::GroupVersionKind;
 
 /// A federated type and its switches.
@@ -14,13 +16,15 @@ pub struct Configured {
     pub is_enabled: bool,
     /// Whether their status in members is collected, if the KubeFedConfig says so.
     pub collects_status: bool,
+    /// Whether FederatedServiceStatuses are asked for.
+    pub has_service_status: bool,
 }
 
 impl Configured {
     /// A federated kind without a FederatedTypeConfig: its objects are not propagated. `of.target` has no meaning.
     pub fn without_config(federated: TypeName) -> Self {
         let of = FederatedType { target: federated.clone(), federated };
-        Self { of, is_enabled: false, collects_status: false }
+        Self { of, is_enabled: false, collects_status: false, has_service_status: false }
     }
 }
 
@@ -88,7 +92,11 @@ pub fn read(config: &FederatedTypeConfig) -> Result<Configured, TypeError> {
     }
     let is_enabled = config.spec.propagation == Switch::Enabled;
     let collects_status = config.spec.status_collection == Some(Switch::Enabled);
-    Ok(Configured { of, is_enabled, collects_status })
+    let status_type = config.spec.status_type.as_ref();
+    let has_service_status = collects_status
+        && resources::SERVICE.is_kind(&of.target.gvk)
+        && status_type.is_some_and(FederatedServiceStatus::is_named_by);
+    Ok(Configured { of, is_enabled, collects_status, has_service_status })
 }
 
 fn type_name(resource: &ApiResource) -> TypeName {

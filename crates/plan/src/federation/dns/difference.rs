@@ -68,7 +68,10 @@ impl fmt::Display for Conflict {
                 "{name} has a record of type {kind} that belongs to the owner {owner:?}; it is left alone: delete it \
                  there, or rename the Service"
             ),
-            Reason::Claimed { by } => write!(f, "{name} is published for {by} already"),
+            Reason::Claimed { by } => write!(
+                f,
+                "{name} is published for {by} already: rename one of the two, or keep it from the Federation"
+            ),
             Reason::OutsideZone => write!(f, "{name} is not within the zone"),
             Reason::NoMark => write!(
                 f,
