@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &DnsServe) -> Result<()> {
 
 fn echo(arguments: &DnsServe) -> Result<()> {
     let socket = UdpSocket::bind(arguments.listen).context("cannot listen")?;
-    let copy = |(): &(), query: &[u8], answer: &mut Vec<u8>| {
+    let copy = |(): &(), query: &[u8], _: std::net::SocketAddr, answer: &mut Vec<u8>| {
         answer.clear();
         answer.extend_from_slice(query);
         true

@@ -13,7 +13,7 @@ use crate::meta::{Condition, LabelSelector};
 use crate::schema::is_default;
 
 pub use dns::{
-    BuiltInProvider, ClusterPlace, CoreDnsProvider, DEFAULT_ALGORITHM, DEFAULT_PREFIX, DnsProvider,
+    BuiltInProvider, ClientRegion, ClusterPlace, CoreDnsProvider, DEFAULT_ALGORITHM, DEFAULT_PREFIX, DnsProvider,
     ExternalDnsProvider, FederationDns, FederationZone, PublishedZone, Rfc2136Provider, Route53Provider,
     SecretReference, TsigKey, ZoneNameServer, ZoneTransfers,
 };

@@ -21,7 +21,7 @@ const MAX_QUERY_SIZE: usize = 2048;
 /// Answers datagrams until `stop` is set. `stop` is read after each batch, after the socket's read timeout, and after a
 /// shutdown of the socket.
 ///
-/// `begin` is called before each batch. `answer` gets its result and a query, writes the answer into the buffer, and
+/// `begin` is called before each batch. `answer` gets its result, a query and its sender, writes the answer into the buffer, and
 /// returns whether to send it.
 ///
 /// # Errors
@@ -30,7 +30,7 @@ pub fn serve<B>(
     socket: &UdpSocket,
     stop: &AtomicBool,
     begin: impl FnMut() -> B,
-    answer: impl FnMut(&B, &[u8], &mut Vec<u8>) -> bool,
+    answer: impl FnMut(&B, &[u8], SocketAddr, &mut Vec<u8>) -> bool,
 ) -> io::Result<()> {
     match socket.local_addr()? {
         SocketAddr::V4(_) => run::<SockaddrIn, B>(socket, stop, begin, answer),
@@ -42,7 +42,7 @@ fn run<A: SockaddrLike + Copy + Into<SocketAddr>, B>(
     socket: &UdpSocket,
     stop: &AtomicBool,
     mut begin: impl FnMut() -> B,
-    mut answer: impl FnMut(&B, &[u8], &mut Vec<u8>) -> bool,
+    mut answer: impl FnMut(&B, &[u8], SocketAddr, &mut Vec<u8>) -> bool,
 ) -> io::Result<()> {
     let mut headers = MultiHeaders::<A>::preallocate(BATCH, None);
     let mut queries = Box::new([[0u8; MAX_QUERY_SIZE]; BATCH]);
@@ -60,8 +60,8 @@ fn run<A: SockaddrLike + Copy + Into<SocketAddr>, B>(
                     let (Some(query), Some(peer)) = (message.iovs().next(), message.address) else {
                         continue;
                     };
-                    if answer(&context, query, &mut answers[peers.len()]) {
-                        let peer: SocketAddr = peer.into();
+                    let peer: SocketAddr = peer.into();
+                    if answer(&context, query, peer, &mut answers[peers.len()]) {
                         peers.push(peer.into());
                     }
                 }

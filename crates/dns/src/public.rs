@@ -4,14 +4,17 @@
 //! | --- | --- |
 //! | `settings` | name servers of a zone, and who may copy it |
 //! | `names` | the names of a zone at one instant |
+//! | `nearness` | regions of clients |
 //! | `journal` | the last changes, for incremental transfers |
 //! | `transfer` | answers to AXFR (RFC 5936) and IXFR (RFC 1995) |
 //! | `notify` | NOTIFY messages (RFC 1996) |
 
 pub(crate) mod journal;
 pub(crate) mod names;
+pub(crate) mod nearness;
 pub mod notify;
 pub(crate) mod settings;
 pub(crate) mod transfer;
 
+pub use nearness::Nearness;
 pub use settings::{NameServer, PublicZoneError, PublicZoneSettings, Transfers};

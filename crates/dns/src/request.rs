@@ -3,6 +3,8 @@
 //! [`Request::parse_common`] parses the form that almost all clients send: one question and at most an EDNS record.
 //! All other packets go to [`parse_unusual`], which uses the DNS library and reports why a packet cannot be answered.
 
+use std::net::IpAddr;
+
 use dnswire::base::Message;
 use dnswire::base::iana::{Opcode, Rcode};
 
@@ -15,6 +17,8 @@ const TYPE_AND_CLASS: usize = 4;
 /// Octets of an OPT record (EDNS) without options.
 pub(crate) const OPT: usize = 11;
 const OPT_TYPE: u16 = 41;
+/// Code of the option with the network of the client (RFC 7871).
+const SUBNET_OPTION: u16 = 8;
 
 /// Contents of the client's OPT record (RFC 6891).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +28,61 @@ pub(crate) struct Edns {
     pub(crate) version: u8,
     /// DO flag: the client accepts DNSSEC records. The answer repeats it; the zones are not signed.
     pub(crate) dnssec: bool,
+    /// Network of the client that a resolver asks for (RFC 7871). A malformed one counts as absent.
+    pub(crate) subnet: Option<Subnet>,
+}
+
+/// The network of a client (RFC 7871).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Subnet {
+    /// Its address; bits that are not known are zero.
+    pub(crate) address: IpAddr,
+    /// Bits of the address that are known.
+    pub(crate) source: u8,
+}
+
+impl Subnet {
+    /// Reads the data of the option.
+    fn parse(data: &[u8]) -> Option<Self> {
+        let (head, octets) = data.split_at_checked(4)?;
+        let (family, source) = (u16::from_be_bytes([head[0], head[1]]), head[2]);
+        if octets.len() != usize::from(source).div_ceil(8) {
+            return None;
+        }
+        let (address, bits): (IpAddr, u8) = match family {
+            1 => {
+                let mut full = [0; 4];
+                full.get_mut(..octets.len())?.copy_from_slice(octets);
+                (full.into(), 32)
+            }
+            2 => {
+                let mut full = [0; 16];
+                full.get_mut(..octets.len())?.copy_from_slice(octets);
+                (full.into(), 128)
+            }
+            _ => return None,
+        };
+        (source <= bits).then_some(Self { address, source })
+    }
+
+    /// Octets of the option in an answer.
+    pub(crate) fn length(&self) -> usize {
+        8 + usize::from(self.source).div_ceil(8)
+    }
+
+    /// Appends the option; the answer is for all clients that share `scope` bits of the address.
+    pub(crate) fn write(&self, scope: u8, out: &mut Vec<u8>) {
+        let octets = usize::from(self.source).div_ceil(8);
+        let length = u16::try_from(4 + octets).unwrap_or(0);
+        let (family, address) = match self.address {
+            IpAddr::V4(address) => (1, address.octets().to_vec()),
+            IpAddr::V6(address) => (2, address.octets().to_vec()),
+        };
+        out.extend_from_slice(&SUBNET_OPTION.to_be_bytes());
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(&[0, family, self.source, scope]);
+        out.extend_from_slice(&address[..octets]);
+    }
 }
 
 /// A query with exactly one question.
@@ -86,10 +145,17 @@ impl Request {
         if !is_opt || options.len() != usize::from(read_u16(bytes, 9)?) {
             return None;
         }
+        let mut subnet = None;
         while !options.is_empty() {
-            options = options.get(4 + usize::from(read_u16(options, 2)?)..)?;
+            let code = read_u16(options, 0)?;
+            let end = 4 + usize::from(read_u16(options, 2)?);
+            let data = options.get(4..end)?;
+            if code == SUBNET_OPTION && subnet.is_none() {
+                subnet = Subnet::parse(data);
+            }
+            options = &options[end..];
         }
-        Some(Edns { size: read_u16(bytes, 3)?, version: bytes[6], dnssec: bytes[7] & 0x80 != 0 })
+        Some(Edns { size: read_u16(bytes, 3)?, version: bytes[6], dnssec: bytes[7] & 0x80 != 0, subnet })
     }
 }
 
@@ -122,7 +188,10 @@ pub(crate) fn parse_unusual(packet: &[u8]) -> Result<Request, RequestError> {
     match (edns, message.opt()) {
         (0, _) => Ok(request),
         (1, Some(opt)) => {
-            let edns = Edns { size: opt.udp_payload_size(), version: opt.version(), dnssec: opt.dnssec_ok() };
+            let subnet = opt.opt().client_subnet();
+            let subnet = subnet.map(|found| Subnet { address: found.addr(), source: found.source_prefix_len() });
+            let (size, version, dnssec) = (opt.udp_payload_size(), opt.version(), opt.dnssec_ok());
+            let edns = Edns { size, version, dnssec, subnet };
             Ok(Request { edns: Some(edns), ..request })
         }
         _ => Err(RequestError::Malformed),
@@ -154,6 +223,22 @@ mod tests {
 
     fn query(counts: [u8; 8], rest: &[u8]) -> Vec<u8> {
         [&[0, 7, 1, 0], &counts[..], rest].concat()
+    }
+
+    #[test]
+    fn the_network_of_the_client_is_read_and_repeated() {
+        let with = |data: &[u8]| Subnet::parse(data).map(|subnet| (subnet.address.to_string(), subnet.source));
+        assert_eq!(with(&[0, 1, 24, 0, 192, 0, 2]), Some(("192.0.2.0".to_owned(), 24)));
+        assert_eq!(with(&[0, 2, 32, 0, 0x20, 1, 0xd, 0xb8]), Some(("2001:db8::".to_owned(), 32)));
+        assert_eq!(with(&[0, 1, 0, 0]), Some(("0.0.0.0".to_owned(), 0)), "the client does not want to be known");
+        for wrong in [&[0, 1, 24][..], &[0, 1, 24, 0, 192, 0], &[0, 1, 33, 0, 1, 2, 3, 4, 5], &[0, 3, 0, 0]] {
+            assert_eq!(with(wrong), None, "{wrong:?}");
+        }
+        let subnet = Subnet::parse(&[0, 1, 24, 0, 192, 0, 2]).expect("a network");
+        let mut out = Vec::new();
+        subnet.write(16, &mut out);
+        assert_eq!(out, [0, 8, 0, 7, 0, 1, 24, 16, 192, 0, 2]);
+        assert_eq!(out.len(), subnet.length());
     }
 
     #[test]

@@ -6,12 +6,15 @@
 //!
 //! Nothing blocks here, and nothing is allocated for packets of the common form.
 
+use std::net::IpAddr;
+
 use dnswire::base::iana::Rcode;
 
 use crate::lookup::Lookup;
 use crate::name::Name;
-use crate::record_set::{CNAME, RecordSet};
-use crate::request::{self, Edns, HEADER, OPT, Request};
+use crate::public::nearness::Place;
+use crate::record_set::{A, AAAA, CNAME, RecordSet};
+use crate::request::{self, Edns, HEADER, OPT, Request, Subnet};
 use crate::service::set_of;
 use crate::zone::Zone;
 use crate::zones::{Snapshot, ZoneLookup};
@@ -79,10 +82,11 @@ impl Outcome {
 /// contents of `out` are unspecified.
 ///
 /// `turn` selects the first record of sets with several records. The caller increments it for each query, to spread
-/// clients that use the first address.
+/// clients that use the first address. `peer` is the client, or the resolver that asks for one.
 pub(crate) fn respond(
     snapshot: &Snapshot,
     packet: &[u8],
+    peer: IpAddr,
     transport: Transport,
     turn: usize,
     out: &mut Vec<u8>,
@@ -102,8 +106,15 @@ pub(crate) fn respond(
     };
     out.clear();
     out.extend_from_slice(&packet[..request.end]);
-    let room = limit - if request.edns.is_some() { OPT } else { 0 };
-    let mut writer = AnswerWriter { out, room, turn, answers: 0, authority: 0, is_truncated: false };
+    let subnet = request.edns.and_then(|edns| edns.subnet);
+    let option = subnet.map_or(0, |subnet| subnet.length());
+    let room = limit - option - if request.edns.is_some() { OPT } else { 0 };
+    let place = match subnet {
+        Some(Subnet { address, source }) => Place { address, known: source },
+        None => Place { address: peer, known: if peer.is_ipv4() { 32 } else { 128 } },
+    };
+    let mut writer =
+        AnswerWriter { out, room, turn, place, scope: 0, answers: 0, authority: 0, is_truncated: false };
     let outcome = writer.answer(snapshot, &request);
     writer.finish(packet, &request, outcome);
     Some(Answered { kind: request.kind, outcome })
@@ -115,6 +126,10 @@ struct AnswerWriter<'a> {
     /// Maximum size of header, question and records together, in octets.
     room: usize,
     turn: usize,
+    /// The client.
+    place: Place,
+    /// Bits of its address that the answer depends on.
+    scope: u8,
     answers: usize,
     authority: u16,
     is_truncated: bool,
@@ -138,6 +153,7 @@ impl AnswerWriter<'_> {
             }
             ZoneLookup::Served(zone, Lookup::Exists(sets)) => match matching(sets, request.kind) {
                 Some(set) => {
+                    let set = self.nearest(zone, &request.name, set);
                     self.put(set);
                     Outcome::Data
                 }
@@ -149,6 +165,25 @@ impl AnswerWriter<'_> {
                     }
                 },
             },
+        }
+    }
+
+    /// The set with the addresses in the region of the client, if the name has some there; `set` otherwise.
+    #[inline]
+    fn nearest<'b>(&mut self, zone: &'b Zone, name: &Name, set: &'b RecordSet) -> &'b RecordSet {
+        if !zone.has_places() || !matches!(set.kind(), A | AAAA) {
+            return set;
+        }
+        match zone.near(name, self.place) {
+            Some((sets, bits)) => {
+                self.scope = self.scope.max(bits);
+                set_of(sets, set.kind()).unwrap_or(set)
+            }
+            None => {
+                // Another network may have a region.
+                self.scope = self.place.known;
+                set
+            }
         }
     }
 
@@ -178,6 +213,7 @@ impl AnswerWriter<'_> {
             };
             match (matching(sets, kind), set_of(sets, CNAME)) {
                 (Some(set), _) => {
+                    let set = self.nearest(zone, &name, set);
                     self.put_elsewhere(target, set);
                     return Outcome::Data;
                 }
@@ -248,11 +284,17 @@ impl AnswerWriter<'_> {
         let header = [flags, packet[3] & 0x10 | outcome.rcode(), 0, 1, answers[0], answers[1]];
         self.out[2..8].copy_from_slice(&header);
         self.out[8..HEADER].copy_from_slice(&[authority[0], authority[1], 0, additional]);
-        if let Some(Edns { dnssec, .. }) = request.edns {
+        if let Some(Edns { dnssec, subnet, .. }) = request.edns {
             let [size_high, size_low] = MAX_UDP.to_be_bytes();
             let high_rcode = u8::from(outcome == Outcome::BadVersion);
             let dnssec = if dnssec { 0x80 } else { 0 };
-            self.out.extend_from_slice(&[0, 0, 41, size_high, size_low, high_rcode, 0, dnssec, 0, 0, 0]);
+            let options = subnet.map_or(0, |subnet| subnet.length());
+            let [options_high, options_low] = u16::try_from(options).unwrap_or(0).to_be_bytes();
+            let opt = [0, 0, 41, size_high, size_low, high_rcode, 0, dnssec, 0, options_high, options_low];
+            self.out.extend_from_slice(&opt);
+            if let Some(subnet) = subnet {
+                subnet.write(self.scope, self.out);
+            }
         }
     }
 }

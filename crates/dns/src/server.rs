@@ -168,9 +168,9 @@ impl Workers {
         std::thread::Builder::new().name(format!("dns-udp-{}", self.sockets.len())).spawn(move || {
             let turn = AtomicUsize::new(0);
             let begin = || zones.snapshot();
-            let served = datagrams::serve(&worker, &stop, begin, |snapshot, query, out| {
+            let served = datagrams::serve(&worker, &stop, begin, |snapshot, query, peer, out| {
                 let turn = turn.fetch_add(1, Ordering::Relaxed);
-                let answered = respond(snapshot, query, Transport::Udp, turn, out);
+                let answered = respond(snapshot, query, peer.ip(), Transport::Udp, turn, out);
                 counters.count(answered);
                 answered.is_some()
             });

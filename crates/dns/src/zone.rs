@@ -16,6 +16,7 @@ use crate::lookup::Lookup;
 use crate::name::{Name, relative_wire};
 use crate::public::journal::{Delta, Journal};
 use crate::public::names::PublicNames;
+use crate::public::nearness::{Nearness, Place};
 use crate::public::settings::{APEX_TTL, PublicZoneError, PublicZoneSettings, Transfers};
 use crate::record_set::{A, AAAA, EncodeError, NS, RecordSet, RecordSetBuilder, SOA, TXT};
 use crate::reverse::Reverse;
@@ -24,6 +25,9 @@ use crate::zone_settings::{ZoneError, ZoneSettings};
 
 /// TTL of the `dns-version` record, as in the Kubernetes DNS specification.
 const VERSION_TTL_SECS: u32 = 28_800;
+
+/// Labels of a federated Service: `SERVICE.NAMESPACE.FEDERATION.svc`.
+const SERVICE_LABELS: usize = 4;
 
 /// Names in wire format relative to the origin, with their record sets.
 type FixedNames = Box<[(Box<[u8]>, Sets)]>;
@@ -61,6 +65,7 @@ struct Public {
     journal: Arc<Journal>,
     serial: u32,
     transfers: Option<Arc<Transfers>>,
+    nearness: Option<Arc<Nearness>>,
 }
 
 /// A zone; cheap to clone.
@@ -110,7 +115,7 @@ impl Zone {
         let fixed = encode_name_servers(settings).map_err(|EncodeError| bad())?;
         let public = match old.map(|old| &old.content) {
             Some(Content::Public(public)) => public.clone(),
-            _ => Public { names: PublicNames::default(), journal: Arc::default(), serial, transfers: None },
+            _ => Public { names: PublicNames::default(), journal: Arc::default(), serial, transfers: None, nearness: None },
         };
         let serial = old.map_or(serial, |old| serial.max(old.serial().wrapping_add(1)));
         // The apex may differ, so that earlier changes lead to another zone.
@@ -118,6 +123,7 @@ impl Zone {
             journal: Arc::default(),
             serial,
             transfers: settings.transfers.clone().map(Arc::new),
+            nearness: settings.nearness.clone().map(Arc::new),
             ..public
         };
         let mut zone = Self::new(name, servers, APEX_TTL, fixed, Content::Public(public))?;
@@ -316,6 +322,24 @@ impl Zone {
     /// Who may copy the zone.
     pub(crate) fn transfers(&self) -> Option<Arc<Transfers>> {
         self.public()?.transfers.clone()
+    }
+
+    /// The record sets of a name for the region of a client, and the bits of its address that decided. The sets are those of
+    /// the name with the region after the label `svc`: `web.shop.fed.svc.REGION.example.com`. `None` if places do not count.
+    pub(crate) fn near(&self, name: &Name, place: Place) -> Option<(&[RecordSet], u8)> {
+        let public = self.public()?;
+        let (region, bits) = public.nearness.as_ref()?.region(place)?;
+        let relative = name.labels() - self.origin.labels;
+        if relative < SERVICE_LABELS || name.label(SERVICE_LABELS - 1) != b"svc" {
+            return None;
+        }
+        let prefix = [name.range(0, SERVICE_LABELS), region, name.range(SERVICE_LABELS, relative)].concat();
+        Some((public.names.find(&prefix)?, bits))
+    }
+
+    /// Whether answers depend on the place of the client.
+    pub(crate) fn has_places(&self) -> bool {
+        self.public().is_some_and(|public| public.nearness.is_some())
     }
 
     /// Serial number; 0 for zones that are not public.

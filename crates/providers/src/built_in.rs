@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 pub use portolan_dns::Zones;
 use portolan_dns::public::PublicZoneError;
 use portolan_dns::public::notify::notify;
-pub use portolan_dns::public::{NameServer, PublicZoneSettings, Transfers};
+pub use portolan_dns::public::{NameServer, Nearness, PublicZoneSettings, Transfers};
 use portolan_net::{Clock, Shutdown};
 use portolan_plan::federation::dns::record::{Change, DomainName, RecordKey, RecordSet, Write};
 

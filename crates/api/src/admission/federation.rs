@@ -63,6 +63,17 @@ fn check_dns(dns: &FederationDns, errors: &mut Vec<FieldError>) {
             let at = path(&format!("provider.builtIn.transfers.from[{place}]"));
             errors.push(FieldError::invalid(at, &json!(network), "must be a network such as 192.0.2.0/24"));
         }
+        let regions = zone.provider.built_in.iter().flat_map(|built_in| built_in.regions.iter().enumerate());
+        for (place, region) in regions {
+            for (index, network) in region.networks.iter().enumerate().filter(|(_, network)| !is_network(network)) {
+                let at = path(&format!("provider.builtIn.regions[{place}].networks[{index}]"));
+                errors.push(FieldError::invalid(at, &json!(network), "must be a network such as 192.0.2.0/24"));
+            }
+            if !is_label(&region.region.to_ascii_lowercase()) {
+                let at = path(&format!("provider.builtIn.regions[{place}].region"));
+                errors.push(FieldError::invalid(at, &json!(region.region), "must be a DNS label"));
+            }
+        }
         if transfers.is_some_and(|transfers| transfers.from.is_empty() && transfers.tsig.is_none()) {
             let detail = "must have from, tsig or both: it says who may copy the zone";
             let at = path("provider.builtIn.transfers");

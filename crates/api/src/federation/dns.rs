@@ -170,6 +170,23 @@ pub struct BuiltInProvider {
     /// Secondary name servers that copy the zone. Nobody may when absent.
     #[serde(skip_serializing_if = "is_default")]
     pub transfers: Option<ZoneTransfers>,
+    /// Networks of clients by their region: the name of a Service in all clusters has for them the addresses in the region, while
+    /// it has any there. Clients of other networks get all addresses.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(length(max = 64))]
+    pub regions: Vec<ClientRegion>,
+}
+
+/// Clients of a region.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClientRegion {
+    /// Region of clusters.
+    #[schemars(length(min = 1, max = 63))]
+    pub region: String,
+    /// Networks such as `192.0.2.0/24`, of clients or of their resolvers.
+    #[schemars(length(max = 1024))]
+    pub networks: Vec<String>,
 }
 
 /// A name server of a zone.

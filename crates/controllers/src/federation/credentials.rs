@@ -12,7 +12,7 @@ use portolan_api::federation::{
 use portolan_api::names::SYSTEM_NAMESPACE;
 use portolan_object::Object;
 use portolan_plan::federation::dns::record::DomainName;
-use portolan_providers::built_in::{NameServer, PublicZoneSettings, Transfers};
+use portolan_providers::built_in::{NameServer, Nearness, PublicZoneSettings, Transfers};
 use portolan_providers::rfc2136::{self, Rfc2136, TransactionKey, TransactionKeyError};
 use portolan_providers::skydns::{self, Credentials, SkyDns, TlsFiles};
 use portolan_providers::{BuiltIn, Provider, ProviderError, PublicDns, Publisher};
@@ -183,7 +183,14 @@ fn built_in(
             Some(Transfers { from, key: key(transfers.tsig.as_ref(), secret)? })
         }
     };
-    Ok(BuiltIn::new(dns.clone(), PublicZoneSettings { name, name_servers, transfers }, secondaries)?)
+    let mut regions = Vec::new();
+    for one in &server.regions {
+        let networks = all(&one.networks, "regions.networks", "it must be a network such as 192.0.2.0/24")?;
+        regions.push((one.region.as_str(), networks));
+    }
+    let nearness = (!regions.is_empty()).then(|| Nearness::new(regions));
+    let settings = PublicZoneSettings { name, name_servers, transfers, nearness };
+    Ok(BuiltIn::new(dns.clone(), settings, secondaries)?)
 }
 
 fn all<T: FromStr>(

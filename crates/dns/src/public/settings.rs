@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use portolan_plan::federation::dns::record::DomainName;
 
+use super::nearness::Nearness;
 use crate::transaction_key::TransactionKey;
 use crate::zone_settings::ZoneError;
 
@@ -21,6 +22,9 @@ pub struct PublicZoneSettings {
     pub name_servers: Vec<NameServer>,
     /// Who may copy the zone; `None` for nobody.
     pub transfers: Option<Transfers>,
+    /// Clients that get the addresses of their region, where the region of a Service has any; `None` if the place of a client
+    /// does not count.
+    pub nearness: Option<Nearness>,
 }
 
 /// A name server of a zone.

@@ -97,7 +97,7 @@ async fn serve_connection(
             counters.count(Some(request.serve(&snapshot, peer, &mut stream, idle).await?));
             continue;
         }
-        let answered = respond(&zones.snapshot(), &query, Transport::Tcp, turn, &mut answer);
+        let answered = respond(&zones.snapshot(), &query, peer, Transport::Tcp, turn, &mut answer);
         counters.count(answered);
         if answered.is_none() {
             return Ok(());

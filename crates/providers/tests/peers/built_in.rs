@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portolan_dns::{Server as DnsServer, Zones};
 use portolan_net::{Clock, Shutdown};
 use portolan_plan::federation::dns::record::{Change, RecordSet, RecordType};
-use portolan_providers::built_in::{BuiltIn, NameServer, PublicDns, PublicZoneSettings, Transfers};
+use portolan_providers::built_in::{BuiltIn, NameServer, Nearness, PublicDns, PublicZoneSettings, Transfers};
 use portolan_providers::{Mode, Publisher};
 
 use crate::bind::Bind;
@@ -31,6 +31,10 @@ impl Drop for Served {
 }
 
 fn serve(transfers: Option<Transfers>, secondaries: Vec<SocketAddr>) -> Served {
+    serve_with(transfers, None, secondaries)
+}
+
+fn serve_with(transfers: Option<Transfers>, nearness: Option<Nearness>, secondaries: Vec<SocketAddr>) -> Served {
     let scope = Shutdown::new();
     let zones: Arc<Zones> = Zones::new(Vec::new()).expect("no zones");
     let server = DnsServer::bind(zones.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), 1).expect("a port");
@@ -41,7 +45,7 @@ fn serve(transfers: Option<Transfers>, secondaries: Vec<SocketAddr>) -> Served {
         addresses: vec!["192.0.2.53".parse().expect("an address")],
     }];
     let dns = PublicDns { zones, clock: Clock::system(), scope: scope.clone() };
-    let settings = PublicZoneSettings { name: zone(), name_servers, transfers };
+    let settings = PublicZoneSettings { name: zone(), name_servers, transfers, nearness };
     let publisher = Publisher::new(Arc::new(BuiltIn::new(dns, settings, secondaries).expect("a zone")));
     Served { port, publisher, scope }
 }
@@ -108,6 +112,40 @@ async fn names_are_answered_with_their_chains_and_what_is_missing_is_denied() {
     served.write(&[deletion(shards(&["192.0.2.1", "192.0.2.2"]))]).await;
     served.publisher.complete(&zone(), true);
     assert_eq!(status(port, &["example.com", "SOA"]), "REFUSED 0 0", "a zone that is left is not served");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_get_the_addresses_of_their_region_while_it_has_any() {
+    if are_left_out() {
+        return;
+    }
+    let networks = |network: &str| vec![network.parse().expect("a network")];
+    let nearness = Nearness::new([("eu", networks("192.0.2.0/24")), ("us", networks("198.51.100.0/24"))]);
+    let served = serve_with(None, Some(nearness), Vec::new());
+    let port = served.port;
+    let in_region = |region: &str| format!("nginx.myns.myfed.svc.{region}.example.com");
+    let eu = set(&in_region("eu"), RecordType::A, &["203.0.113.1"]);
+    let us = set(&in_region("us"), RecordType::A, &["203.0.113.2"]);
+    let all = shards(&["203.0.113.1", "203.0.113.2"]);
+    served.write(&[creation(eu.clone()), creation(us), creation(all)]).await;
+    let near = |subnet: &str| {
+        let mut lines: Vec<String> =
+            dig(port, &["+short", &format!("+subnet={subnet}"), GLOBAL]).lines().map(str::to_owned).collect();
+        lines.sort();
+        lines.join(" ")
+    };
+    assert_eq!(near("192.0.2.0/24"), "203.0.113.1");
+    assert_eq!(near("198.51.100.7/32"), "203.0.113.2");
+    assert_eq!(near("203.0.113.0/24"), "203.0.113.1 203.0.113.2", "a network without a region");
+    let answer = dig(port, &["+subnet=198.51.100.7/32", GLOBAL]);
+    assert!(answer.contains("CLIENT-SUBNET: 198.51.100.7/32/24"), "{answer}");
+    // The resolver itself has no region.
+    assert_eq!(dig(port, &["+short", GLOBAL]).lines().count(), 2);
+
+    let away = set(&in_region("eu"), RecordType::Cname, &[&format!("{GLOBAL}.")]);
+    served.write(&[deletion(eu)]).await;
+    served.write(&[creation(away)]).await;
+    assert_eq!(near("192.0.2.0/24"), "203.0.113.1 203.0.113.2", "its region has no healthy shard");
 }
 
 fn transfers() -> Option<Transfers> {

@@ -109,7 +109,8 @@ impl ControlPlane {
             let mut open = Vec::new();
             let mut still = Vec::new();
             for object in waiting {
-                let api = self.hub.resource::<Object>(&self.resource(object).await?);
+                let resource = self.resource(object).await?;
+                let api = self.hub.resource::<Object>(&resource);
                 let found = api.get(&object.key()).await;
                 let found = found.with_context(|| format!("cannot read {}", describe(object)))?;
                 if let Some(problem) = problem(&found) {
