@@ -58,13 +58,13 @@ pub struct FederationZone {
     #[schemars(length(max = 253))]
     pub zone: String,
     /// Who serves the zone.
+    #[schemars(transform = exactly_one)]
     pub provider: DnsProvider,
 }
 
 /// Who serves a zone: exactly one entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-#[schemars(transform = exactly_one)]
 pub struct DnsProvider {
     /// A DNS server with dynamic updates: BIND, Knot, PowerDNS and others.
     #[serde(skip_serializing_if = "is_default")]

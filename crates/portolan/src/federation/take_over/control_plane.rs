@@ -52,7 +52,8 @@ impl ControlPlane {
 
     async fn switch(&self, config: &Object) -> Result<()> {
         let patch = json!({ "spec": { "propagation": config.at(&["spec", "propagation"]),
-            "statusCollection": config.at(&["spec", "statusCollection"]) } });
+            "statusCollection": config.at(&["spec", "statusCollection"]),
+            "statusType": config.at(&["spec", "statusType"]) } });
         let api = self.hub.kind::<FederatedTypeConfig>();
         api.patch(&config.key(), &Patch::Merge(patch)).await?;
         anstream::println!("{} configured", describe(config));
