@@ -13,9 +13,9 @@ use crate::meta::{Condition, LabelSelector};
 use crate::schema::is_default;
 
 pub use dns::{
-    BuiltInProvider, ClientRegion, ClusterPlace, CoreDnsProvider, DEFAULT_ALGORITHM, DEFAULT_PREFIX, DnsProvider,
-    ExternalDnsProvider, FederationDns, FederationZone, PublishedZone, Rfc2136Provider, Route53Provider,
-    SecretReference, TsigKey, ZoneNameServer, ZoneTransfers,
+    BuiltInProvider, ClientRegion, ClusterPlace, CoreDnsProvider, DEFAULT_ALGORITHM, DEFAULT_PREFIX,
+    DnsProvider, ExternalDnsProvider, FederationDns, FederationZone, PublishedZone, Rfc2136Provider,
+    Route53Provider, SecretReference, TsigKey, ZoneNameServer, ZoneTransfers,
 };
 
 /// Longest name of a federation, which is a label of DNS names and the value of a label (RFC 1123).

@@ -32,7 +32,8 @@ static ZONES: LazyLock<Arc<Zones>> = LazyLock::new(|| {
 pub fn answer(packet: &[u8]) {
     let mut answer = Vec::new();
     for (transport, limit) in [(Transport::Udp, 1232), (Transport::Tcp, usize::from(u16::MAX))] {
-        if respond(&ZONES.snapshot(), packet, Ipv4Addr::LOCALHOST.into(), transport, 1, &mut answer).is_some() {
+        if respond(&ZONES.snapshot(), packet, Ipv4Addr::LOCALHOST.into(), transport, 1, &mut answer).is_some()
+        {
             assert!(
                 answer.len() <= limit,
                 "an answer of {} octets, at most {limit} are allowed",

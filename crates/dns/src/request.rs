@@ -189,7 +189,8 @@ pub(crate) fn parse_unusual(packet: &[u8]) -> Result<Request, RequestError> {
         (0, _) => Ok(request),
         (1, Some(opt)) => {
             let subnet = opt.opt().client_subnet();
-            let subnet = subnet.map(|found| Subnet { address: found.addr(), source: found.source_prefix_len() });
+            let subnet =
+                subnet.map(|found| Subnet { address: found.addr(), source: found.source_prefix_len() });
             let (size, version, dnssec) = (opt.udp_payload_size(), opt.version(), opt.dnssec_ok());
             let edns = Edns { size, version, dnssec, subnet };
             Ok(Request { edns: Some(edns), ..request })
@@ -227,10 +228,15 @@ mod tests {
 
     #[test]
     fn the_network_of_the_client_is_read_and_repeated() {
-        let with = |data: &[u8]| Subnet::parse(data).map(|subnet| (subnet.address.to_string(), subnet.source));
+        let with =
+            |data: &[u8]| Subnet::parse(data).map(|subnet| (subnet.address.to_string(), subnet.source));
         assert_eq!(with(&[0, 1, 24, 0, 192, 0, 2]), Some(("192.0.2.0".to_owned(), 24)));
         assert_eq!(with(&[0, 2, 32, 0, 0x20, 1, 0xd, 0xb8]), Some(("2001:db8::".to_owned(), 32)));
-        assert_eq!(with(&[0, 1, 0, 0]), Some(("0.0.0.0".to_owned(), 0)), "the client does not want to be known");
+        assert_eq!(
+            with(&[0, 1, 0, 0]),
+            Some(("0.0.0.0".to_owned(), 0)),
+            "the client does not want to be known"
+        );
         for wrong in [&[0, 1, 24][..], &[0, 1, 24, 0, 192, 0], &[0, 1, 33, 0, 1, 2, 3, 4, 5], &[0, 3, 0, 0]] {
             assert_eq!(with(wrong), None, "{wrong:?}");
         }

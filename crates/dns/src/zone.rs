@@ -115,7 +115,13 @@ impl Zone {
         let fixed = encode_name_servers(settings).map_err(|EncodeError| bad())?;
         let public = match old.map(|old| &old.content) {
             Some(Content::Public(public)) => public.clone(),
-            _ => Public { names: PublicNames::default(), journal: Arc::default(), serial, transfers: None, nearness: None },
+            _ => Public {
+                names: PublicNames::default(),
+                journal: Arc::default(),
+                serial,
+                transfers: None,
+                nearness: None,
+            },
         };
         let serial = old.map_or(serial, |old| serial.max(old.serial().wrapping_add(1)));
         // The apex may differ, so that earlier changes lead to another zone.
@@ -429,7 +435,10 @@ fn encode_name_servers(settings: &PublicZoneSettings) -> Result<FixedNames, Enco
             names.entry(relative_wire(parent)).or_default();
             ancestor = parent;
         }
-        names.insert(relative_wire(relative), [v4, v6].into_iter().filter_map(RecordSetBuilder::finish).collect());
+        names.insert(
+            relative_wire(relative),
+            [v4, v6].into_iter().filter_map(RecordSetBuilder::finish).collect(),
+        );
     }
     Ok(names.into_iter().map(|(name, sets)| (name.into_boxed_slice(), sets)).collect())
 }

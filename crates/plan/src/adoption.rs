@@ -9,11 +9,11 @@
 
 use portolan_api::annotations::work::CONFLICT_RESOLUTION;
 use portolan_api::meta::ObjectMeta;
-use portolan_api::{Kind, names};
 use portolan_api::policy::{
     ClusterAffinity, ClusterPropagationPolicy, ConflictResolution, Placement, PropagationPolicy,
     PropagationSpec, ResourceSelector,
 };
+use portolan_api::{Kind, names};
 use portolan_object::Object;
 
 use crate::propagation::prune::prune;

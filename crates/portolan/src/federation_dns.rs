@@ -11,11 +11,7 @@ use portolan_net::{Clock, Shutdown};
 const WORKERS: usize = 2;
 
 /// Listens, and answers for the zones that the controllers add.
-pub(crate) fn serve(
-    address: SocketAddr,
-    clock: &Clock,
-    scope: &Shutdown,
-) -> Result<(PublicDns, Statistics)> {
+pub(crate) fn serve(address: SocketAddr, clock: &Clock, scope: &Shutdown) -> Result<(PublicDns, Statistics)> {
     let zones = Zones::new(Vec::new())?;
     let server = Server::bind(zones.clone(), address, WORKERS)?;
     let addresses = server.addresses();

@@ -10,7 +10,9 @@ use portolan_api::kubefed::{
     FederatedType, FederatedTypeConfig, ORPHAN, ReplicaSchedulingPreference, SYSTEM_NAMESPACE, is_federated,
 };
 use portolan_api::meta::condition;
-use portolan_api::work::{ClusterResourceBinding, ResourceBinding, ResourceBindingSpec, ResourceBindingStatus};
+use portolan_api::work::{
+    ClusterResourceBinding, ResourceBinding, ResourceBindingSpec, ResourceBindingStatus,
+};
 use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey, yaml};
 use portolan_plan::kubefed::migrate::{Clusters, Migrated, migrate};
@@ -92,7 +94,8 @@ impl Migration {
             Some(kind) => {
                 let found = named(&self.discovery, kind);
                 let found = found.filter(|found| is_federated(&found.resource.gvk));
-                let found = found.with_context(|| format!("{kind:?} is no federated kind, such as FederatedDeployment"))?;
+                let found = found
+                    .with_context(|| format!("{kind:?} is no federated kind, such as FederatedDeployment"))?;
                 vec![found.resource.clone()]
             }
             None => {
@@ -125,11 +128,14 @@ impl Migration {
     async fn migrate(&self, federated: &Object, applies: bool) -> Result<usize> {
         let kind = federated.kind();
         let of = self.types.iter().find(|of| of.federated.gvk.kind == kind);
-        let of = of.with_context(|| format!("{kind} has no FederatedTypeConfig: `portolan federate enable` makes one"))?;
+        let of = of.with_context(|| {
+            format!("{kind} has no FederatedTypeConfig: `portolan federate enable` makes one")
+        })?;
         ensure!(!federated.is_deleting(), "it is being deleted");
         let status = federated.at(&["status", "conditions"]).and_then(|conditions| conditions.as_array());
-        let is_propagated = status.into_iter().flatten().any(|one| one["type"] == "Propagation" && one["status"] == "True")
-            && federated.at(&["status", "observedGeneration"]) == Some(&json!(federated.generation()));
+        let is_propagated =
+            status.into_iter().flatten().any(|one| one["type"] == "Propagation" && one["status"] == "True")
+                && federated.at(&["status", "observedGeneration"]) == Some(&json!(federated.generation()));
         ensure!(is_propagated, "its condition Propagation is not True: mend what its status says first");
         self.refuse_with_preference(federated).await?;
         let clusters = self.clusters(federated).await?;
@@ -157,7 +163,8 @@ impl Migration {
         let binding = self.binding(federated).await?.context("the control plane has no binding of it")?;
         let names = binding.spec.clusters.into_iter().map(|target| target.name).collect();
         let is_listed = federated.at(&["spec", "placement", "clusters"]).is_some_and(|list| !list.is_null());
-        let by_selector = !is_listed && !self.gated.iter().any(|namespace| namespace == federated.namespace());
+        let by_selector =
+            !is_listed && !self.gated.iter().any(|namespace| namespace == federated.namespace());
         Ok(Clusters { names, by_selector })
     }
 
@@ -195,7 +202,9 @@ impl Migration {
         let orphan = json!({ "metadata": { "resourceVersion": federated.resource_version(),
             "annotations": { ORPHAN: labels::TRUE } } });
         api.patch(&federated.key(), &Patch::Merge(orphan)).await.context("cannot orphan its objects")?;
-        api.delete(&federated.key(), &Delete::background().uid(federated.uid())).await.context("cannot delete it")?;
+        api.delete(&federated.key(), &Delete::background().uid(federated.uid()))
+            .await
+            .context("cannot delete it")?;
         let deadline = Instant::now() + self.timeout;
         loop {
             let is_gone = matches!(api.get(&federated.key()).await, Err(ClientError::NotFound(_)));
@@ -233,7 +242,12 @@ impl Migration {
 
 fn print(federated: &Object, clusters: &Clusters, migrated: &Migrated) {
     let names: Vec<&str> = clusters.names.iter().map(String::as_str).collect();
-    anstream::println!("# {} {}: no field changes in {}", federated.kind(), federated.key(), names.join(", "));
+    anstream::println!(
+        "# {} {}: no field changes in {}",
+        federated.kind(),
+        federated.key(),
+        names.join(", ")
+    );
     for object in [&migrated.template, &migrated.policy].into_iter().chain(&migrated.overrides) {
         anstream::print!("---\n{}", yaml::to_string(&object.0));
     }

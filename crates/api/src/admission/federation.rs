@@ -65,9 +65,15 @@ fn check_dns(dns: &FederationDns, errors: &mut Vec<FieldError>) {
         }
         let regions = zone.provider.built_in.iter().flat_map(|built_in| built_in.regions.iter().enumerate());
         for (place, region) in regions {
-            for (index, network) in region.networks.iter().enumerate().filter(|(_, network)| !is_network(network)) {
+            for (index, network) in
+                region.networks.iter().enumerate().filter(|(_, network)| !is_network(network))
+            {
                 let at = path(&format!("provider.builtIn.regions[{place}].networks[{index}]"));
-                errors.push(FieldError::invalid(at, &json!(network), "must be a network such as 192.0.2.0/24"));
+                errors.push(FieldError::invalid(
+                    at,
+                    &json!(network),
+                    "must be a network such as 192.0.2.0/24",
+                ));
             }
             if !is_label(&region.region.to_ascii_lowercase()) {
                 let at = path(&format!("provider.builtIn.regions[{place}].region"));

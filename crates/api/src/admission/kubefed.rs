@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::typed;
 use crate::kind::Kind;
 use crate::kubefed::{
-    ApiResource, CONFIG_NAME, FederatedServiceStatus, FederatedTypeConfig, KubeFedConfig, SYSTEM_NAMESPACE, Scope,
+    ApiResource, CONFIG_NAME, FederatedServiceStatus, FederatedTypeConfig, KubeFedConfig, SYSTEM_NAMESPACE,
+    Scope,
 };
 
 /// Names of the feature gates of KubeFed.
@@ -65,8 +66,9 @@ pub(super) fn type_config_warnings(object: &Value, namespace: &str) -> Vec<Strin
     if namespace != SYSTEM_NAMESPACE {
         warnings.push(format!("this has no effect: only those in the namespace {SYSTEM_NAMESPACE} count"));
     }
-    let has_effect =
-        |named: &ApiResource| FederatedServiceStatus::is_named_by(named) && config.metadata.name == "services";
+    let has_effect = |named: &ApiResource| {
+        FederatedServiceStatus::is_named_by(named) && config.metadata.name == "services"
+    };
     if config.spec.status_type.as_ref().is_some_and(|named| !has_effect(named)) {
         let text =
             "spec.statusType has no effect: the status of members is in status.clusters of federated objects";

@@ -166,7 +166,8 @@ fn built_in(
     let name = domain("zone", zone)?;
     let mut name_servers = Vec::new();
     for server in &server.name_servers {
-        let addresses = all(&server.addresses, "nameServers.addresses", "it must be an address such as 192.0.2.53")?;
+        let addresses =
+            all(&server.addresses, "nameServers.addresses", "it must be an address such as 192.0.2.53")?;
         name_servers.push(NameServer { name: domain("nameServers.name", &server.name)?, addresses });
     }
     if name_servers.is_empty() {
@@ -177,8 +178,11 @@ fn built_in(
     let transfers = match &server.transfers {
         None => None,
         Some(transfers) => {
-            secondaries =
-                all(&transfers.notify, "transfers.notify", "it must be an address with a port: 192.0.2.53:53")?;
+            secondaries = all(
+                &transfers.notify,
+                "transfers.notify",
+                "it must be an address with a port: 192.0.2.53:53",
+            )?;
             let from = all(&transfers.from, "transfers.from", "it must be a network such as 192.0.2.0/24")?;
             Some(Transfers { from, key: key(transfers.tsig.as_ref(), secret)? })
         }

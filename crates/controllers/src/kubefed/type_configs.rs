@@ -73,7 +73,8 @@ impl TypeConfigs {
         let status = FederatedTypeConfigStatus {
             observed_generation: config.metadata.generation,
             propagation_controller: ControllerStatus::from(runs),
-            status_controller: collects.then(|| ControllerStatus::from(runs && (settings.collects_status || has_statuses))),
+            status_controller: collects
+                .then(|| ControllerStatus::from(runs && (settings.collects_status || has_statuses))),
             message: obstacle.unwrap_or_default(),
         };
         let waits = is_enabled && !is_served;

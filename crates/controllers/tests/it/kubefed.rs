@@ -440,7 +440,8 @@ async fn a_federated_service_has_the_status_of_its_clusters_in_an_object_of_its_
     let collected = json!({ "spec": { "statusCollection": "Enabled", "statusType": kind } });
     set.hub.patch(TYPE_CONFIG, &services, collected).await;
     let spec = json!({ "type": "LoadBalancer", "ports": [{ "port": 80 }] });
-    let service = federated("types.kubefed.io/v1beta1/FederatedService", "web", json!({ "spec": spec }), &["eu"]);
+    let service =
+        federated("types.kubefed.io/v1beta1/FederatedService", "web", json!({ "spec": spec }), &["eu"]);
     set.hub.create(service).await;
     set.member("eu").when_there("v1/Service", "default/web").await;
     let ingress = json!({ "loadBalancer": { "ingress": [{ "ip": "192.0.2.1" }] } });

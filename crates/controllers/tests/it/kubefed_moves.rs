@@ -75,7 +75,11 @@ async fn is_untouched(set: &Federation, cluster: &str, before: &[Object; 2]) {
     assert_eq!(identity(&web), identity(&before[0]), "{cluster}");
     assert_eq!(web.annotation("deployment.kubernetes.io/revision"), Some("4"), "{cluster}");
     let pod = set.member(cluster).get(POD, "shop/web-1").await.expect("it stays");
-    assert_eq!((pod.uid(), pod.resource_version()), (before[1].uid(), before[1].resource_version()), "{cluster}");
+    assert_eq!(
+        (pod.uid(), pod.resource_version()),
+        (before[1].uid(), before[1].resource_version()),
+        "{cluster}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,7 +91,9 @@ async fn objects_of_a_kubefed_host_are_taken_over_in_place_and_become_templates_
         |namespace: &Object| namespace.annotation("portolan.dev/federated-types-created") == Some("true");
     set.hub.when(NAMESPACE, "kube-federation-system", is_complete).await;
     let plan = take_over(&host());
-    let is_here = |object: &&Object| !["kube-federation-system"].contains(&object.name()) && object.kind() != "FederatedTypeConfig";
+    let is_here = |object: &&Object| {
+        !["kube-federation-system"].contains(&object.name()) && object.kind() != "FederatedTypeConfig"
+    };
     for object in plan.foundation.iter().filter(is_here).chain(&plan.federated) {
         set.hub.create(object.0.clone()).await;
     }

@@ -68,7 +68,9 @@ mod tests {
         ]);
         let region = |address: &str, known: u8| {
             let place = Place { address: address.parse().expect("an address"), known };
-            nearness.region(place).map(|(label, bits)| (String::from_utf8_lossy(&label[1..]).into_owned(), bits))
+            nearness
+                .region(place)
+                .map(|(label, bits)| (String::from_utf8_lossy(&label[1..]).into_owned(), bits))
         };
         let of = |name: &str, bits| Some((name.to_owned(), bits));
         assert_eq!(region("10.2.3.4", 32), of("us", 8));

@@ -28,7 +28,9 @@ pub enum NotifyError {
     #[error("{0} does not answer to NOTIFY: check the address, and that it listens there")]
     NoAnswer(SocketAddr),
     /// It refuses the message.
-    #[error("{secondary} answers {code} to NOTIFY: allow it from this server (allow-notify of BIND, acl of Knot)")]
+    #[error(
+        "{secondary} answers {code} to NOTIFY: allow it from this server (allow-notify of BIND, acl of Knot)"
+    )]
     Refused {
         /// The server.
         secondary: SocketAddr,
@@ -62,7 +64,8 @@ pub async fn notify(
     let mut last = NotifyError::NoAnswer(secondary);
     for (attempt, patience) in ATTEMPTS.into_iter().enumerate() {
         // The kernel chose the port at random; the number tells late answers apart.
-        let id = socket.local_addr().map_or(0, |address| address.port()).rotate_left(5) ^ u16::try_from(attempt).unwrap_or(0);
+        let id = socket.local_addr().map_or(0, |address| address.port()).rotate_left(5)
+            ^ u16::try_from(attempt).unwrap_or(0);
         let message = message(zone, id, key).map_err(failed)?;
         match timeout(patience, ask(&socket, &message, id)).await {
             Ok(Ok(Rcode::NOERROR)) => return Ok(()),

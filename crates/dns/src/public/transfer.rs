@@ -82,7 +82,8 @@ impl Request {
                 Ok(Some(sequence)) => Some(sequence),
                 Ok(None) => return self.refuse(Rcode::REFUSED, out, patience).await,
                 Err(error) => {
-                    let builder = MessageBuilder::from_target(StreamTarget::new_vec()).map_err(io::Error::other)?;
+                    let builder =
+                        MessageBuilder::from_target(StreamTarget::new_vec()).map_err(io::Error::other)?;
                     let answer = error.build_message(&self.message, builder).map_err(io::Error::other)?;
                     send(out, answer.as_target().as_stream_slice(), patience).await?;
                     return Ok(Answered { kind, outcome: Outcome::Refused });
@@ -92,7 +93,8 @@ impl Request {
         if !is_synced {
             return self.refuse(Rcode::SERVFAIL, out, patience).await;
         }
-        let mut writer = Writer { request: &self.message, draft: None, is_first: true, signature, out, patience };
+        let mut writer =
+            Writer { request: &self.message, draft: None, is_first: true, signature, out, patience };
         self.copy(&zone, &mut writer).await?;
         Ok(Answered { kind, outcome: Outcome::Data })
     }

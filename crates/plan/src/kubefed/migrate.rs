@@ -7,8 +7,8 @@ use portolan_api::kubefed::{FederatedSpec, FederatedType, MANAGED, OverrideOpera
 use portolan_api::labels::template::RETAIN_REPLICAS;
 use portolan_api::meta::{ObjectMeta, Toleration};
 use portolan_api::policy::{
-    ClusterAffinity, ClusterOverridePolicy, OverrideOperator, OverridePolicy, OverrideRule, OverrideSpec, Overriders,
-    Placement, PlaintextOverrider,
+    ClusterAffinity, ClusterOverridePolicy, OverrideOperator, OverridePolicy, OverrideRule, OverrideSpec,
+    Overriders, Placement, PlaintextOverrider,
 };
 use portolan_api::{Kind, labels};
 use portolan_object::Object;
@@ -164,7 +164,8 @@ fn absolute(object: &Value, path: &str, operation: OverrideOperation) -> String 
     for (place, part) in parts.iter().enumerate() {
         let is_last = place + 1 == parts.len();
         let list = object.pointer(&walked).and_then(Value::as_array);
-        let length = list.map(|list| list.len() + usize::from(is_last && operation == OverrideOperation::Add));
+        let length =
+            list.map(|list| list.len() + usize::from(is_last && operation == OverrideOperation::Add));
         let index = length.and_then(|length| {
             let back: usize = part.strip_prefix('-')?.parse().ok()?;
             length.checked_sub(back)
@@ -210,7 +211,8 @@ fn override_policy(template: &Object, policy: &Object, rules: Vec<OverrideRule>)
         ..OverrideSpec::default()
     };
     match template.namespace() {
-        "" => ClusterOverridePolicy { metadata: ObjectMeta::cluster(name), spec, ..Default::default() }.to_object(),
+        "" => ClusterOverridePolicy { metadata: ObjectMeta::cluster(name), spec, ..Default::default() }
+            .to_object(),
         namespace => {
             let metadata = ObjectMeta::namespaced(namespace, name);
             OverridePolicy { metadata, spec, ..Default::default() }.to_object()
@@ -243,8 +245,10 @@ mod tests {
 
     fn plaintext(found: &Migrated, rule: usize) -> Vec<String> {
         let overrides = &found.overrides.as_ref().expect("overrides").0;
-        let plaintext = overrides["spec"]["overrideRules"][rule]["overriders"]["plaintext"].as_array().cloned();
-        let line = |one: &Value| format!("{} {} {}", one["operator"], one["path"], one["value"]).replace('"', "");
+        let plaintext =
+            overrides["spec"]["overrideRules"][rule]["overriders"]["plaintext"].as_array().cloned();
+        let line =
+            |one: &Value| format!("{} {} {}", one["operator"], one["path"], one["value"]).replace('"', "");
         plaintext.expect("a list").iter().map(line).collect()
     }
 
@@ -259,7 +263,10 @@ mod tests {
                 { "path": "/spec/template/spec/containers/0/args/-1", "value": "y" },
             ] }] });
         let found = migrated(spec, &["eu", "us"], false).expect("migrated");
-        assert_eq!(found.template.0["metadata"], json!({ "namespace": "shop", "name": "web", "labels": { "app": "web" } }));
+        assert_eq!(
+            found.template.0["metadata"],
+            json!({ "namespace": "shop", "name": "web", "labels": { "app": "web" } })
+        );
         let want = [
             "replace /spec/replicas 5",
             "add /spec/paused true",
@@ -281,8 +288,10 @@ mod tests {
             "overrides": [{ "clusterName": "eu", "clusterOverrides": [{ "path": "/spec/replicas", "value": 5 }] }] });
         let found = migrated(spec, &["eu", "us"], false).expect("migrated");
         assert_eq!(found.template.label(RETAIN_REPLICAS), Some("true"));
-        let want = ["replace /spec/replicas 5",
-            "remove /metadata/labels/resourcetemplate.karmada.io~1retain-replicas null"];
+        let want = [
+            "replace /spec/replicas 5",
+            "remove /metadata/labels/resourcetemplate.karmada.io~1retain-replicas null",
+        ];
         assert_eq!(plaintext(&found, 0), want);
     }
 

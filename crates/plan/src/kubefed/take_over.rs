@@ -269,7 +269,8 @@ mod tests {
     }
 
     fn host() -> Host {
-        let cluster = serde_json::from_value(json!({ "metadata": { "namespace": SYSTEM_NAMESPACE, "name": "eu",
+        let cluster =
+            serde_json::from_value(json!({ "metadata": { "namespace": SYSTEM_NAMESPACE, "name": "eu",
             "labels": { "env": "prod" }, "finalizers": ["core.kubefed.io/kubefed-cluster"], "uid": "c" },
             "spec": { "apiEndpoint": "https://10.0.0.1:6443", "secretRef": { "name": "eu-x7f" } },
             "status": { "kubernetesVersion": "v1.20.0" } }));
@@ -287,10 +288,8 @@ mod tests {
                 type_config(&of(resources::NAMESPACE)),
                 type_config(&boats()),
             ],
-            definitions: vec![Object(
-                json!({ "metadata": { "name": "federatedboats.types.kubefed.io" },
-                "spec": { "names": { "shortNames": ["fbt"] } } }),
-            )],
+            definitions: vec![Object(json!({ "metadata": { "name": "federatedboats.types.kubefed.io" },
+                "spec": { "names": { "shortNames": ["fbt"] } } }))],
             clusters: vec![cluster.expect("a KubeFedCluster")],
             secrets: vec![secret("eu-x7f"), secret("other")],
             namespaces: vec![Object(namespace)],
@@ -339,10 +338,7 @@ mod tests {
         assert_eq!(plan.foundation[4].0["spec"]["names"]["shortNames"], json!(["fbt"]));
         let cluster = &plan.clusters[0].0;
         assert_eq!(cluster["metadata"]["labels"], json!({ "env": "prod" }));
-        assert_eq!(
-            (cluster["metadata"].get("finalizers"), cluster["metadata"].get("uid")),
-            (None, None)
-        );
+        assert_eq!((cluster["metadata"].get("finalizers"), cluster["metadata"].get("uid")), (None, None));
     }
 
     #[test]
@@ -354,7 +350,8 @@ mod tests {
         let plan = take_over(&host);
         assert_eq!(titles(&plan.federated), ["FederatedNamespace shop/shop"]);
         let reasons = plan.left_out.join("\n");
-        for want in ["being deleted on the host", "in the group types.kubefed.io", "its scope is Namespaced"] {
+        for want in ["being deleted on the host", "in the group types.kubefed.io", "its scope is Namespaced"]
+        {
             assert!(reasons.contains(want), "{want}: {reasons}");
         }
     }
@@ -369,7 +366,8 @@ mod tests {
                 "labels": { "kubefed.io/managed": "true" },
                 "annotations": { "deployment.kubernetes.io/revision": "2" } },
             "spec": { "replicas": 5 } }));
-        let found = replacement(&federated, &of(resources::DEPLOYMENT), "eu", &observed).expect("a replacement").0;
+        let found =
+            replacement(&federated, &of(resources::DEPLOYMENT), "eu", &observed).expect("a replacement").0;
         assert_eq!(found["spec"], json!({ "replicas": 5 }));
         assert_eq!(found["metadata"]["resourceVersion"], "7");
         assert_eq!(found["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "2");

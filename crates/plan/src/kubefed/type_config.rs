@@ -1,8 +1,8 @@
 //! The type that a FederatedTypeConfig describes (kubefed pkg/apis/core/v1beta1/validation).
 
 use portolan_api::kubefed::{
-    ApiResource, FederatedServiceStatus, FederatedType, FederatedTypeConfig, Scope, Switch, TYPES_GROUP, TypeName,
-    plural,
+    ApiResource, FederatedServiceStatus, FederatedType, FederatedTypeConfig, Scope, Switch, TYPES_GROUP,
+    TypeName, plural,
 };
 use portolan_api::resources;
 use portolan_object::GroupVersionKind;

@@ -60,7 +60,12 @@ impl Provider for Scripted {
 }
 
 fn scripted(is_atomic: bool, answers: Vec<(Option<&'static str>, ProviderError)>) -> Scripted {
-    Scripted { is_atomic, answers: std::sync::Mutex::new(answers.into()), bad: None, seen: Default::default() }
+    Scripted {
+        is_atomic,
+        answers: std::sync::Mutex::new(answers.into()),
+        bad: None,
+        seen: Default::default(),
+    }
 }
 
 fn changes(names: &str) -> Vec<Change> {
@@ -90,7 +95,8 @@ fn throttled() -> ProviderError {
 #[tokio::test(start_paused = true)]
 async fn a_throttled_batch_is_sent_again_later() {
     let begun = Instant::now();
-    let (report, done, seen) = published(scripted(true, vec![(None, throttled()), (None, throttled())]), "abcdef").await;
+    let (report, done, seen) =
+        published(scripted(true, vec![(None, throttled()), (None, throttled())]), "abcdef").await;
     assert_eq!((done.as_str(), report.requests), ("abcdef", 4));
     assert_eq!(seen, ["abcd", "abcd", "abcd", "ef"]);
     assert!(begun.elapsed() >= Duration::from_millis(750), "half of 0.5 s and of 1 s at least");
@@ -101,7 +107,8 @@ async fn a_provider_that_throttles_for_good_is_reported_and_the_rest_is_not_trie
     let answers = vec![(None, throttled()); 9];
     let (report, done, seen) = published(scripted(true, answers), "abcdef").await;
     assert_eq!((done.as_str(), seen.len()), ("", 5));
-    let text: Vec<String> = report.results.iter().map(|result| result.clone().expect_err("nothing").to_string()).collect();
+    let text: Vec<String> =
+        report.results.iter().map(|result| result.clone().expect_err("nothing").to_string()).collect();
     assert!(text[0].contains("limits the rate of requests"), "{text:?}");
     assert_eq!(report.results[4], Err(ProviderError::NotTried));
 }
@@ -120,7 +127,8 @@ async fn one_bad_change_leaves_the_others_of_its_batch() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_key_ends_a_publication_at_once() {
-    let wrong = ProviderError::Key { server: "dns".to_owned(), key: "fed".to_owned(), reason: "unknown".to_owned() };
+    let wrong =
+        ProviderError::Key { server: "dns".to_owned(), key: "fed".to_owned(), reason: "unknown".to_owned() };
     let (report, done, seen) = published(scripted(false, vec![(None, wrong.clone())]), "abcdef").await;
     assert_eq!((done.as_str(), seen.len()), ("", 1));
     assert_eq!((&report.results[0], &report.results[5]), (&Err(wrong), &Err(ProviderError::NotTried)));

@@ -34,10 +34,15 @@ fn serve(transfers: Option<Transfers>, secondaries: Vec<SocketAddr>) -> Served {
     serve_with(transfers, None, secondaries)
 }
 
-fn serve_with(transfers: Option<Transfers>, nearness: Option<Nearness>, secondaries: Vec<SocketAddr>) -> Served {
+fn serve_with(
+    transfers: Option<Transfers>,
+    nearness: Option<Nearness>,
+    secondaries: Vec<SocketAddr>,
+) -> Served {
     let scope = Shutdown::new();
     let zones: Arc<Zones> = Zones::new(Vec::new()).expect("no zones");
-    let server = DnsServer::bind(zones.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), 1).expect("a port");
+    let server =
+        DnsServer::bind(zones.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), 1).expect("a port");
     let port = server.addresses()[0].port();
     server.start(&scope).expect("threads");
     let name_servers = vec![NameServer {

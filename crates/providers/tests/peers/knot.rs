@@ -26,9 +26,11 @@ impl Knot {
 
     /// Starts Knot as secondary of the server at `primary`, which it copies the zone from, with the key `portolan`.
     pub(crate) fn start_secondary(port: u16, primary: u16) -> Self {
-        let remotes = format!("remote:\n  - id: primary\n    address: 127.0.0.1@{primary}\n    key: portolan\n");
+        let remotes =
+            format!("remote:\n  - id: primary\n    address: 127.0.0.1@{primary}\n    key: portolan\n");
         let acl = "  - id: primary\n    address: 127.0.0.0/8\n    key: portolan\n    action: notify\n";
-        let zone = "  - domain: example.com\n    master: primary\n    acl: primary\n    zonefile-load: none\n";
+        let zone =
+            "  - domain: example.com\n    master: primary\n    acl: primary\n    zonefile-load: none\n";
         Self::start_with(port, &remotes, acl, zone, None)
     }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use portolan_api::Kind;
 use portolan_api::kubefed::{
     FederatedStatus, FederatedTypeConfig, KubeFedCluster, PROPAGATION, SYSTEM_NAMESPACE,
 };
-use portolan_api::Kind;
 use portolan_api::meta::ConditionStatus;
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::client::{Discovery, Patch};
@@ -72,7 +72,8 @@ impl ControlPlane {
                 bail!("the control plane does not serve {kind}: is it a Portolan of this version?");
             }
             sleep(POLL_INTERVAL).await;
-            self.discovery = self.hub.discover().await.context("cannot read the kinds of the control plane")?;
+            self.discovery =
+                self.hub.discover().await.context("cannot read the kinds of the control plane")?;
         }
     }
 
@@ -87,7 +88,8 @@ impl ControlPlane {
                 let found = found.with_context(|| format!("cannot read KubeFedCluster {key}"))?;
                 let conditions = &found.status.conditions;
                 if !conditions.iter().any(|one| one.kind == "Ready" && one.status == ConditionStatus::True) {
-                    let message = conditions.first().map_or("it has not answered yet", |one| one.message.as_str());
+                    let message =
+                        conditions.first().map_or("it has not answered yet", |one| one.message.as_str());
                     open.push(format!("cluster {}: {message}", key.name));
                 }
             }
@@ -144,7 +146,6 @@ fn problem(federated: &Object) -> Option<String> {
         clusters.map(|cluster| format!("{} {}", cluster.name, cluster.status)).collect();
     Some(format!("{} {} {}", known.reason, known.message, clusters.join(", ")).trim_end().to_owned())
 }
-
 
 #[cfg(test)]
 mod tests {

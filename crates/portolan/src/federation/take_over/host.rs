@@ -16,7 +16,8 @@ use serde::de::DeserializeOwned;
 pub(super) async fn running_controllers(host: &Client) -> Result<Option<ObjectKey>> {
     let deployments = host.resource::<Object>(&resources::DEPLOYMENT.into());
     let listed = deployments.list(&Selection::namespace(SYSTEM_NAMESPACE)).await;
-    let listed = listed.with_context(|| format!("cannot list the Deployments in {SYSTEM_NAMESPACE} of the host"))?;
+    let listed =
+        listed.with_context(|| format!("cannot list the Deployments in {SYSTEM_NAMESPACE} of the host"))?;
     let found = listed.items.into_iter().map(|seen| seen.object).find(runs_kubefed);
     Ok(found.map(|deployment| deployment.key()))
 }
@@ -42,18 +43,16 @@ pub(super) async fn read(host: &Client) -> Result<Host> {
             read.federated.extend(source.objects(&found.resource.gvk, &Selection::all()).await?);
         }
     }
-    for kind in [
-        ReplicaSchedulingPreference::gvk(),
-        Domain::gvk(),
-        ServiceDNSRecord::gvk(),
-        IngressDNSRecord::gvk(),
-    ] {
+    for kind in
+        [ReplicaSchedulingPreference::gvk(), Domain::gvk(), ServiceDNSRecord::gvk(), IngressDNSRecord::gvk()]
+    {
         read.others.extend(source.objects(&kind, &Selection::all()).await?);
     }
     read.namespaces = source.objects(&resources::NAMESPACE.gvk(), &Selection::all()).await?;
     let system = Selection::namespace(SYSTEM_NAMESPACE);
     read.secrets = source.objects(&resources::SECRET.gvk(), &system).await?;
-    read.definitions = source.objects(&resources::CUSTOM_RESOURCE_DEFINITION.gvk(), &Selection::all()).await?;
+    read.definitions =
+        source.objects(&resources::CUSTOM_RESOURCE_DEFINITION.gvk(), &Selection::all()).await?;
     Ok(read)
 }
 
@@ -67,7 +66,8 @@ impl Source<'_> {
     async fn objects(&self, kind: &GroupVersionKind, selection: &Selection) -> Result<Vec<Object>> {
         let Some(found) = self.discovery.find(&kind.group, &kind.kind) else { return Ok(Vec::new()) };
         let listed = self.host.resource::<Object>(&found.resource).list(selection).await;
-        let listed = listed.with_context(|| format!("cannot list the {} of the host", found.resource.plural))?;
+        let listed =
+            listed.with_context(|| format!("cannot list the {} of the host", found.resource.plural))?;
         Ok(listed.items.into_iter().map(|seen| seen.object).collect())
     }
 

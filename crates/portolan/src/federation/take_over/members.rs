@@ -41,7 +41,8 @@ pub(super) struct Changes {
 
 impl Members {
     pub(super) async fn connect(host: &Host, plan: &TakeOver) -> Self {
-        let clients = host.clusters.iter().map(|cluster| (cluster.metadata.name.clone(), connect(host, cluster)));
+        let clients =
+            host.clusters.iter().map(|cluster| (cluster.metadata.name.clone(), connect(host, cluster)));
         let types = host.type_configs.iter().filter_map(|config| read(config).ok());
         let types: Vec<FederatedType> = types.map(|configured| configured.of).collect();
         let federated = plan.federated.iter().filter_map(|object| {
@@ -66,7 +67,10 @@ impl Members {
                     continue;
                 }
             };
-            let used = self.types.iter().filter(|of| self.federated.keys().any(|(kind, _)| *kind == of.target.gvk.kind));
+            let used = self
+                .types
+                .iter()
+                .filter(|of| self.federated.keys().any(|(kind, _)| *kind == of.target.gvk.kind));
             for of in used {
                 let selection = Selection::labels(format!("{MANAGED}={}", labels::TRUE));
                 match client.resource::<Object>(&resource(of)).list(&selection).await {
@@ -74,9 +78,9 @@ impl Members {
                         let key = (cluster.clone(), of.target.gvk.kind.clone(), seen.object.key());
                         (key, seen.object)
                     })),
-                    Err(error) => {
-                        objects.errors.push(format!("cluster {cluster}: {} are not read: {error}", of.target.plural))
-                    }
+                    Err(error) => objects
+                        .errors
+                        .push(format!("cluster {cluster}: {} are not read: {error}", of.target.plural)),
                 }
             }
         }
@@ -98,7 +102,9 @@ impl Members {
             match change {
                 Ok(fields) if fields.is_empty() => {}
                 Ok(fields) => drop(changes.fields.insert(place, fields)),
-                Err(error) => changes.unknown.push(format!("cluster {}: {} {}: {error}", place.0, place.1, place.2)),
+                Err(error) => {
+                    changes.unknown.push(format!("cluster {}: {} {}: {error}", place.0, place.1, place.2))
+                }
             }
         }
         changes.unknown.sort();
@@ -113,7 +119,9 @@ impl Members {
         observed: &Object,
     ) -> Result<Vec<FieldChange>, String> {
         // KubeFed forgot to remove what has no federated object; nothing touches it here.
-        let Some(federated) = self.federated.get(&(kind.to_owned(), key.clone())) else { return Ok(Vec::new()) };
+        let Some(federated) = self.federated.get(&(kind.to_owned(), key.clone())) else {
+            return Ok(Vec::new());
+        };
         let of = self.types.iter().find(|of| of.federated.gvk.kind == federated.kind());
         let (Some(of), Some(Ok(client))) = (of, self.clients.get(cluster)) else { return Ok(Vec::new()) };
         if of.is_namespace() {
@@ -233,7 +241,8 @@ mod tests {
     #[test]
     fn labels_alone_do_no_harm() {
         let change = |path: &str| FieldChange { path: path.to_owned(), old: None, new: Some(json!(5)) };
-        let changes = |path: &str| Changes { fields: [(place("a"), vec![change(path)])].into(), unknown: Vec::new() };
+        let changes =
+            |path: &str| Changes { fields: [(place("a"), vec![change(path)])].into(), unknown: Vec::new() };
         assert!(!changes("metadata.labels.app").is_harmful());
         assert!(changes("spec.replicas").is_harmful());
         let text = objects(&[("a", "1", 1), ("b", "2", 1)]).render(&changes("spec.replicas"));
