@@ -4,7 +4,6 @@
 //! every spec passed. A report of a complete run that passed replaces the one in `docs/conformance/`. Reports are
 //! never edited.
 
-mod playground;
 mod report;
 
 use std::fs;
@@ -14,10 +13,14 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::playground::{self, Playground};
 use crate::{tools, workspace};
-use playground::Playground;
 use report::{Report, Selection};
 
+/// The contexts of the playground's members; the first exports.
+const MEMBERS: [&str; 2] = ["member1", "member2"];
+/// The clusterset that they are in.
+const CLUSTERSET: &str = "conformance";
 /// Timeout of the suite: 27 specs, each of which may wait for minutes.
 const TIME_LIMIT: &str = "90m";
 /// The files that the suite leaves in its working folder.
@@ -97,8 +100,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         None => {
             let binary = playground::binary(arguments.portolan.as_deref())?;
-            let playground = Playground::start(&binary, &folder.join("playground"))?;
-            let contexts = playground::MEMBERS.map(str::to_owned);
+            let arguments_of_playground = ["--network", "namespaces"];
+            let directory = folder.join("playground");
+            let playground = Playground::start(&binary, "playground", &directory, &arguments_of_playground)?;
+            playground.portolan(&["clusterset", "create", CLUSTERSET])?;
+            playground.portolan(&["clusterset", "add", CLUSTERSET, MEMBERS[0], MEMBERS[1]])?;
+            let contexts = MEMBERS.map(str::to_owned);
             run_suite(&suite, &folder, &arguments.for_suite(&playground.members_kubeconfig(), &contexts))?
         }
     };

@@ -8,9 +8,11 @@ mod conformance;
 mod crds;
 #[cfg(test)]
 mod documents;
+mod exams;
 mod fields;
 mod fuzz;
 mod generated;
+mod playground;
 mod reference;
 mod test;
 mod tools;
@@ -33,6 +35,8 @@ enum Task {
     Tools,
     /// Run SIG Multicluster's conformance suite, against a playground unless clusters are given.
     Conformance(conformance::Arguments),
+    /// Run an exam that others wrote, such as Kubernetes' own tests of kubectl, against a control plane or a member.
+    Exams(exams::Arguments),
     /// Attack the built program: bombs, floods, mutated requests, hostile members, damaged files, kills.
     Attack(attack::Arguments),
     /// Run one fuzz target under libFuzzer.
@@ -74,6 +78,7 @@ fn main() -> Result<()> {
             Ok(())
         }
         Task::Conformance(arguments) => conformance::run(&arguments),
+        Task::Exams(arguments) => exams::run(&arguments),
         Task::Attack(arguments) => attack::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Test { quick } => test::run(if quick { test::Scope::Quick } else { test::Scope::Full }),

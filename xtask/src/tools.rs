@@ -78,6 +78,18 @@ const CONFORMANCE: Program = Program {
     build: BuildKind::Tests,
 };
 
+/// Programs of Kubernetes at exactly the pinned version, which its suites need.
+const EXAM_PROGRAMS: &[Program] = &[
+    kubernetes("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+    kubernetes("kubectl-convert", "k8s.io/kubernetes/cmd/kubectl-convert"),
+    Program {
+        name: "e2e.test",
+        module: "tools/kubernetes-e2e",
+        package: "portolan.dev/tools/kubernetes-e2e",
+        build: BuildKind::Tests,
+    },
+];
+
 const fn kubernetes(name: &'static str, package: &'static str) -> Program {
     Program { name, module: "tools", package, build: BuildKind::Program }
 }
@@ -111,6 +123,19 @@ pub(crate) fn conformance_suite() -> Result<PathBuf> {
     Ok(folder.join(CONFORMANCE.name))
 }
 
+/// Returns a folder with programs for exams, never those of the machine. Builds those that are missing.
+pub(crate) fn provide_for_exams(names: &[&str]) -> Result<PathBuf> {
+    let folder = workspace::target_directory()?.join("exams/programs");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    for program in EXAM_PROGRAMS.iter().filter(|program| names.contains(&program.name)) {
+        let target = folder.join(program.name);
+        if !target.exists() {
+            build(&target, program)?;
+        }
+    }
+    Ok(folder)
+}
+
 fn folder() -> Result<PathBuf> {
     let folder = workspace::target_directory()?.join("tools");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -138,7 +163,7 @@ fn find(name: &str) -> Option<PathBuf> {
 }
 
 fn build(target: &Path, program: &Program) -> Result<()> {
-    println!("{}: not found in {ASSETS} or PATH, building it (minutes, once)", program.name);
+    println!("{}: building it (minutes, once)", program.name);
     let root = workspace::root()?;
     let version = pinned_kubernetes_version(&fs::read_to_string(root.join("tools/go.mod"))?)?;
     let status = Command::new("go")

@@ -1,6 +1,4 @@
-//! A playground for the suite: two clusters in one clusterset, with pods in separate network namespaces.
-//!
-//! It is made with the built binary and its command line, as a user would; it ends with the value.
+//! Control planes and playgrounds for suites, made with the built binary and its command line, as a user would.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,59 +13,57 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace;
 
-/// The contexts of the members; the first exports.
-pub(super) const MEMBERS: [&str; 2] = ["member1", "member2"];
-/// The clusterset that they are in.
-const CLUSTERSET: &str = "conformance";
-
 /// Timeout of a start, in a debug build on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// Timeout for removing its namespaces and processes.
 const STOP: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 
-/// A running playground; asked to stop when dropped.
-pub(super) struct Playground {
+/// A running `portolan server` or `portolan playground`; asked to stop when dropped.
+pub(crate) struct Playground {
     child: Child,
+    binary: PathBuf,
     directory: PathBuf,
 }
 
 impl Playground {
-    /// Starts one in `directory`, whatever an earlier run left there, and puts its members into a clusterset.
-    pub(super) fn start(binary: &Path, directory: &Path) -> Result<Self> {
+    /// Starts `portolan ROLE` in `directory`, whatever an earlier run left there.
+    pub(crate) fn start(binary: &Path, role: &str, directory: &Path, arguments: &[&str]) -> Result<Self> {
         if directory.exists() {
             fs::remove_dir_all(directory)
                 .with_context(|| format!("cannot remove {}", directory.display()))?;
         }
         let mut child = Command::new(binary)
-            .args([OsStr::new("playground"), OsStr::new("--dir"), directory.as_os_str()])
-            .args(["--network", "namespaces"])
+            .args([OsStr::new(role), OsStr::new("--dir"), directory.as_os_str()])
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot run {}", binary.display()))?;
-        let stdout = child.stdout.take().context("the playground's output is not a pipe")?;
+        let stdout = child.stdout.take().context("the output of portolan is not a pipe")?;
         // From here on the child ends with this value, also when a step below fails.
-        let playground = Self { child, directory: directory.to_owned() };
+        let playground = Self { child, binary: binary.to_owned(), directory: directory.to_owned() };
         await_ready(stdout)?;
-        playground.portolan(binary, &["clusterset", "create", CLUSTERSET])?;
-        let mut add = vec!["clusterset", "add", CLUSTERSET];
-        add.extend(MEMBERS);
-        playground.portolan(binary, &add)?;
         Ok(playground)
     }
 
-    /// The kubeconfig with the contexts of [`MEMBERS`].
-    pub(super) fn members_kubeconfig(&self) -> PathBuf {
+    /// The kubeconfig of the control plane.
+    pub(crate) fn hub_kubeconfig(&self) -> PathBuf {
+        self.directory.join("portolan.config")
+    }
+
+    /// The kubeconfig with a context for each member.
+    pub(crate) fn members_kubeconfig(&self) -> PathBuf {
         self.directory.join("members.config")
     }
 
-    fn portolan(&self, binary: &Path, arguments: &[&str]) -> Result<()> {
-        let status = Command::new(binary)
+    /// Runs a command of portolan against the control plane.
+    pub(crate) fn portolan(&self, arguments: &[&str]) -> Result<()> {
+        let status = Command::new(&self.binary)
             .args(arguments)
-            .env("KUBECONFIG", self.directory.join("portolan.config"))
+            .env("KUBECONFIG", self.hub_kubeconfig())
             .status()
-            .with_context(|| format!("cannot run {}", binary.display()))?;
+            .with_context(|| format!("cannot run {}", self.binary.display()))?;
         if !status.success() {
             bail!("`portolan {}` failed ({status}): see its output above", arguments.join(" "));
         }
@@ -92,7 +88,7 @@ impl Drop for Playground {
 }
 
 /// The binary to run: the one that is given, or one that is built now.
-pub(super) fn binary(given: Option<&Path>) -> Result<PathBuf> {
+pub(crate) fn binary(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(given) = given {
         return fs::canonicalize(given).with_context(|| format!("there is no binary {}", given.display()));
     }
@@ -108,13 +104,13 @@ pub(super) fn binary(given: Option<&Path>) -> Result<PathBuf> {
     Ok(workspace::target_directory()?.join("debug/portolan"))
 }
 
-/// Waits for the line `ready`; what the playground prints is read to its end, so that it never blocks on a full pipe.
+/// Waits for the line `ready`; what it prints is read to its end, so that it never blocks on a full pipe.
 fn await_ready(stdout: impl std::io::Read + Send + 'static) -> Result<()> {
     let (lines, received) = mpsc::sync_channel::<String>(16);
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            println!("playground: {line}");
-            // The receiver is dropped once the playground is ready.
+            println!("portolan: {line}");
+            // The receiver is dropped once it is ready.
             let _ = lines.try_send(line);
         }
     });
@@ -125,10 +121,10 @@ fn await_ready(stdout: impl std::io::Read + Send + 'static) -> Result<()> {
             Ok(line) if line.trim() == "ready" => return Ok(()),
             Ok(_) => {}
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                bail!("the playground was not ready within {START_TIMEOUT:?}")
+                bail!("portolan was not ready within {START_TIMEOUT:?}")
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                bail!("the playground ended before it was ready: see its output above")
+                bail!("portolan ended before it was ready: see its output above")
             }
         }
     }
@@ -142,6 +138,6 @@ mod tests {
     fn readiness_is_a_line_of_its_own() {
         assert!(await_ready("control plane: x\nready\n".as_bytes()).is_ok());
         let error = await_ready("control plane: not ready\n".as_bytes()).unwrap_err();
-        assert!(error.to_string().starts_with("the playground ended"), "{error}");
+        assert!(error.to_string().starts_with("portolan ended"), "{error}");
     }
 }
