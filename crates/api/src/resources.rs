@@ -99,6 +99,8 @@ resources! {
     PERSISTENT_VOLUME_CLAIM = namespaced("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims");
     /// Pods.
     POD = namespaced("", "v1", "Pod", "pods");
+    /// ReplicationControllers.
+    REPLICATION_CONTROLLER = namespaced("", "v1", "ReplicationController", "replicationcontrollers");
     /// ResourceQuotas.
     RESOURCE_QUOTA = namespaced("", "v1", "ResourceQuota", "resourcequotas");
     /// Secrets.

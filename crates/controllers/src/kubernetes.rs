@@ -4,6 +4,7 @@
 //! the controllers of pods and endpoints, for clusters with nodes. The decisions are in `plan::kubernetes`.
 
 mod autoscalers;
+mod claims;
 mod controller;
 mod cron_jobs;
 mod daemon_sets;
@@ -18,6 +19,7 @@ mod jobs;
 mod namespaces;
 mod replica_sets;
 mod resource_quotas;
+mod revisions;
 mod signing_requests;
 mod stateful_sets;
 
@@ -80,15 +82,20 @@ pub fn certificates(client: &Client, sign: Sign, clock: &Clock, scope: &Shutdown
 pub fn workloads(caches: &Caches, clock: &Clock, scope: &Shutdown) {
     let client = caches.client();
     let pods = caches.of(&resources::POD.into());
-    pods.add_index("controller", |_, pod| controller_uid(pod));
+    claims::index(&pods);
     let sets = caches.of(&resources::REPLICA_SET.into());
-    sets.add_index("controller", |_, set| controller_uid(set));
-    deployments::start(client, &sets, clock, scope);
-    replica_sets::start(client, &sets, &pods, scope);
-    stateful_sets::start(client, &pods, clock, scope);
+    claims::index(&sets);
+    deployments::start(client, &sets, &pods, clock, scope);
+    replica_sets::start(client, &replica_sets::REPLICA_SETS, &sets, &pods, clock, scope);
+    let controllers = caches.of(&resources::REPLICATION_CONTROLLER.into());
+    let names = &replica_sets::REPLICATION_CONTROLLERS;
+    replica_sets::start(client, names, &controllers, &pods, clock, scope);
+    let revisions = caches.of(&resources::CONTROLLER_REVISION.into());
+    claims::index(&revisions);
+    stateful_sets::start(client, &pods, &revisions, clock, scope);
     endpoints::start(caches, &pods, scope);
     resource_quotas::start(caches, &pods, scope);
-    daemon_sets::start(caches, &pods, scope);
+    daemon_sets::start(caches, &pods, &revisions, clock, scope);
     disruption_budgets::start(caches, &pods, clock, scope);
     let jobs = caches.of(&resources::JOB.into());
     jobs.add_index("controller", |_, job| controller_uid(job));

@@ -3,6 +3,7 @@
 //!
 //! Members with a real control plane have their own controllers and do not need this.
 
+pub mod claim;
 pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
@@ -10,6 +11,7 @@ pub mod disruption_budget;
 pub mod endpoints;
 pub mod endpoints_mirror;
 pub mod garbage;
+pub mod history;
 pub mod idle;
 pub mod job;
 pub mod namespace;

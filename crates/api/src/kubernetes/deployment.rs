@@ -26,6 +26,10 @@ pub struct DeploymentSpec<'a> {
     pub paused: bool,
     /// Old ReplicaSets to keep; ten if absent.
     pub revision_history_limit: Option<u32>,
+    /// Seconds for which a pod must be ready until it is available.
+    pub min_ready_seconds: i64,
+    /// Seconds without progress after which a rollout counts as stuck; never if absent.
+    pub progress_deadline_seconds: Option<i64>,
     /// How pods of the old template are replaced.
     #[serde(borrow)]
     pub strategy: DeploymentStrategy<'a>,
@@ -70,6 +74,8 @@ pub struct DeploymentStatus<'a> {
     pub available_replicas: i64,
     /// Desired pods that are not available.
     pub unavailable_replicas: i64,
+    /// Names of ReplicaSets that were taken; part of the hash of the next name.
+    pub collision_count: Option<i64>,
     /// Conditions.
     #[serde(borrow)]
     pub conditions: Vec<DeploymentCondition<'a>>,

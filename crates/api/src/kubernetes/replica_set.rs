@@ -21,6 +21,8 @@ pub struct ReplicaSet {
 pub struct ReplicaSetSpec {
     /// Desired pods; one if absent.
     pub replicas: Option<i64>,
+    /// Seconds for which a pod must be ready until it is available.
+    pub min_ready_seconds: i64,
 }
 
 /// `status` of a ReplicaSet.

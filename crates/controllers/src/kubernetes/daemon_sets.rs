@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::resources;
-use portolan_net::Shutdown;
+use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubernetes::daemon_set::{DaemonSetAction, plan};
 use portolan_runtime::cache::Caches;
 use portolan_runtime::client::Delete;
-use portolan_runtime::{Api, Cache, ClientError, Outcome, Queue, Reconciler, Resource, driver};
+use portolan_runtime::events::{Regarding, Severity};
+use portolan_runtime::{
+    Api, Cache, ClientError, EventRecorder, Outcome, Queue, Reconciler, Resource, driver,
+};
 
-use super::WORKERS;
 use super::controller::controller_of_kind;
 use super::expectations::{CREATION_TIMEOUT, Expectations};
+use super::{WORKERS, claims, revisions};
 use crate::failures::Failures;
 use crate::merge::status_patch;
 use crate::missing::ignore_missing;
@@ -27,10 +30,19 @@ struct DaemonSets {
     sets: Cache<Object>,
     pods: Cache<Object>,
     nodes: Cache<Object>,
+    revisions: Cache<Object>,
+    revisions_api: Api<Object>,
     expectations: Arc<Expectations>,
+    events: EventRecorder,
 }
 
-pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
+pub(super) fn start(
+    caches: &Caches,
+    pods: &Cache<Object>,
+    revisions: &Cache<Object>,
+    clock: &Clock,
+    scope: &Shutdown,
+) {
     let client = caches.client();
     let resource = Resource::from(resources::DAEMON_SET);
     let sets = Cache::of_objects(client, resource.clone()).start(scope);
@@ -49,6 +61,8 @@ pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
             all.list().iter().for_each(|set| adder.add_after(set.key(), BATCH));
         }
     });
+    claims::observe(revisions, &sets, "DaemonSet", &queue);
+    claims::observe(pods, &sets, "DaemonSet", &queue);
     expectations.observe(pods, &queue, |pod| controller_of_kind(pod, "DaemonSet"));
     let controller = DaemonSets {
         api: client.resource(&resource),
@@ -56,7 +70,10 @@ pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
         sets,
         pods: pods.clone(),
         nodes,
+        revisions: revisions.clone(),
+        revisions_api: client.resource(revisions.resource()),
         expectations,
+        events: EventRecorder::new(client, "daemonset-controller", clock.clone(), scope),
     };
     driver::run(Arc::new(controller), &queue, WORKERS, scope);
 }
@@ -65,7 +82,10 @@ impl Reconciler for DaemonSets {
     type Key = ObjectKey;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
-        if !(self.sets.synced().await && self.pods.synced().await && self.nodes.synced().await) {
+        if !(self.sets.synced().await && self.pods.synced().await) {
+            return Outcome::Done;
+        }
+        if !(self.nodes.synced().await && self.revisions.synced().await) {
             return Outcome::Done;
         }
         let Some(set) = self.sets.get(key) else {
@@ -75,29 +95,52 @@ impl Reconciler for DaemonSets {
         if self.expectations.must_wait(key, &self.pods) {
             return Outcome::RequeueAfter(CREATION_TIMEOUT);
         }
-        let (pods, nodes) = (self.pods.by_index("controller", set.uid()), self.nodes.list());
+        let (pods, revisions) = match self.owned(&set).await {
+            Ok(Some(owned)) => owned,
+            Ok(None) => return Outcome::Done,
+            Err(error) => return Outcome::retry(error),
+        };
+        let nodes = self.nodes.list();
         let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
         let nodes: Vec<&Object> = nodes.iter().map(|node| &**node).collect();
-        let writes = plan(&set, &nodes, &pods).into_iter().map(|action| self.take(&set, action));
+        let revisions: Vec<&Object> = revisions.iter().map(|revision| &**revision).collect();
+        let writes = plan(&set, &nodes, &pods, &revisions).into_iter().map(|action| self.take(&set, action));
         Failures::of_all(writes).await.into_result().into()
     }
 }
 
+/// Pods and ControllerRevisions of a set.
+type Owned = (Vec<Arc<Object>>, Vec<Arc<Object>>);
+
 impl DaemonSets {
+    /// What the set has; `None` if owners were changed, which leads to another pass.
+    async fn owned(&self, set: &Object) -> Result<Option<Owned>, ClientError> {
+        let pods = claims::owned(set, &self.api, &self.pods, &self.pods_api).await?;
+        let revisions = claims::owned(set, &self.api, &self.revisions, &self.revisions_api).await?;
+        Ok(pods.zip(revisions))
+    }
+
     async fn take(&self, set: &Object, action: DaemonSetAction) -> Result<(), ClientError> {
         let key = set.key();
         match action {
             DaemonSetAction::Create(pod) => {
                 let created = self.pods_api.create(&pod).await?;
                 self.expectations.created(&key, &created, &self.pods);
+                self.note(set, "SuccessfulCreate", format!("Created pod: {}", created.name()));
             }
             DaemonSetAction::Delete(pod) => {
                 ignore_missing(self.pods_api.delete(&pod, &Delete::background()).await).map(drop)?;
+                self.note(set, "SuccessfulDelete", format!("Deleted pod: {}", pod.name));
             }
+            DaemonSetAction::Revision(step) => revisions::write(&self.revisions_api, step).await?,
             DaemonSetAction::Status(status) => {
                 ignore_missing(self.api.patch_status(&key, &status_patch(set, &status)).await).map(drop)?;
             }
         }
         Ok(())
+    }
+
+    fn note(&self, set: &Object, reason: &str, message: String) {
+        self.events.record(Regarding::object(set), Severity::Normal, reason, message);
     }
 }

@@ -10,16 +10,14 @@ use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubernetes::pods::is_controlled_by;
-use portolan_plan::kubernetes::stateful_set::{StatefulSetAction, plan};
-use portolan_runtime::client::{Delete, Patch};
+use portolan_plan::kubernetes::stateful_set::{StatefulSetAction, is_name_of, plan};
+use portolan_runtime::client::Delete;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{
     Api, Cache, Client, ClientError, EventRecorder, Outcome, Queue, Reconciler, Resource, driver,
 };
-use serde_json::json;
 
-use super::WORKERS;
-use super::controller::controller_of_kind;
+use super::{WORKERS, claims, revisions};
 use crate::merge::status_patch;
 
 const COMPONENT: &str = "statefulset-controller";
@@ -46,34 +44,28 @@ enum StepError {
     Foreign { pod: ObjectKey },
 }
 
-pub(super) fn start(client: &Client, pods: &Cache<Object>, clock: &Clock, scope: &Shutdown) {
+pub(super) fn start(
+    client: &Client,
+    pods: &Cache<Object>,
+    revisions: &Cache<Object>,
+    clock: &Clock,
+    scope: &Shutdown,
+) {
     let resource = Resource::from(resources::STATEFUL_SET);
     let sets = Cache::of_objects(client, resource.clone()).start(scope);
-    let revision_resource = Resource::from(resources::CONTROLLER_REVISION);
-    let revisions = Cache::of_objects(client, revision_resource.clone())
-        .index("controller", |_, revision| super::controller_uid(revision))
-        .start(scope);
     let queue = Queue::new("stateful sets");
     let adder = queue.clone();
     sets.observe(move |change| adder.add(change.key.clone()));
-    for owned in [pods, &revisions] {
-        let adder = queue.clone();
-        owned.observe(move |change| {
-            let owners = change
-                .old
-                .iter()
-                .chain(&change.new)
-                .filter_map(|object| controller_of_kind(object, "StatefulSet"));
-            owners.for_each(|owner| adder.add(owner));
-        });
+    for owned in [pods, revisions] {
+        claims::observe(owned, &sets, "StatefulSet", &queue);
     }
     let controller = StatefulSets {
         api: client.resource(&resource),
         pods_api: client.resource(pods.resource()),
-        revisions_api: client.resource(&revision_resource),
+        revisions_api: client.resource(revisions.resource()),
         sets,
         pods: pods.clone(),
-        revisions,
+        revisions: revisions.clone(),
         events: EventRecorder::new(client, COMPONENT, clock.clone(), scope),
         clock: clock.clone(),
     };
@@ -88,8 +80,11 @@ impl Reconciler for StatefulSets {
             return Outcome::Done;
         }
         let Some(set) = self.sets.get(key) else { return Outcome::Done };
-        let pods = self.pods.by_index("controller", set.uid());
-        let revisions = self.revisions.by_index("controller", set.uid());
+        let (pods, revisions) = match self.owned(&set).await {
+            Ok(Some(owned)) => owned,
+            Ok(None) => return Outcome::Done,
+            Err(error) => return Outcome::retry(error),
+        };
         let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
         let revisions: Vec<&Object> = revisions.iter().map(|revision| &**revision).collect();
         let now = crate::time::rfc3339(&self.clock);
@@ -107,20 +102,21 @@ impl Reconciler for StatefulSets {
     }
 }
 
+/// Pods and ControllerRevisions of a set.
+type Owned = (Vec<Arc<Object>>, Vec<Arc<Object>>);
+
 impl StatefulSets {
+    /// What the set has; `None` if owners were changed, which leads to another pass.
+    async fn owned(&self, set: &Object) -> Result<Option<Owned>, ClientError> {
+        let is_own_name = |pod: &Object| is_name_of(set, pod);
+        let pods = claims::owned_with(set, &self.api, &self.pods, &self.pods_api, is_own_name).await?;
+        let revisions = claims::owned(set, &self.api, &self.revisions, &self.revisions_api).await?;
+        Ok(pods.zip(revisions))
+    }
+
     async fn take(&self, set: &Object, action: StatefulSetAction) -> Result<(), StepError> {
         match action {
-            StatefulSetAction::CreateRevision(revision) => match self.revisions_api.create(&revision).await {
-                // Made by the pass before, which this cache does not show yet.
-                Err(ClientError::AlreadyExists(_)) => {}
-                result => drop(result?),
-            },
-            StatefulSetAction::RenumberRevision(key, number) => {
-                self.revisions_api.patch(&key, &Patch::Merge(json!({ "revision": number }))).await?;
-            }
-            StatefulSetAction::DeleteRevision(key) => {
-                gone(self.revisions_api.delete(&key, &Delete::background()).await)?
-            }
+            StatefulSetAction::Revision(step) => revisions::write(&self.revisions_api, step).await?,
             StatefulSetAction::Create(pod) => self.create(set, &pod).await?,
             StatefulSetAction::Delete(key, uid) => {
                 gone(self.pods_api.delete(&key, &Delete::background().uid(uid)).await)?;

@@ -191,3 +191,92 @@ async fn a_pod_of_somebody_else_is_left_alone() {
     let pod = cluster.plane.when_there(POD, "default/db-0").await;
     assert_eq!(pod.0["spec"]["containers"][0]["name"], "mine");
 }
+
+const REPLICA_SETS: (&str, &str, &str) = ("apps", "ReplicaSet", "replicasets");
+const PODS: (&str, &str, &str) = ("", "Pod", "pods");
+
+fn pod(name: &str, labels: &Value) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Pod",
+        "metadata": { "namespace": "default", "name": name, "labels": labels },
+        "spec": { "containers": [{ "name": "c", "image": "one" }] } })
+}
+
+/// A workload of `kind` with pods labelled `app: web`.
+fn workload(api_version: &str, kind: &str, replicas: u32) -> Value {
+    let labels = json!({ "app": "web" });
+    let selector =
+        if kind == "ReplicationController" { labels.clone() } else { json!({ "matchLabels": labels }) };
+    json!({ "apiVersion": api_version, "kind": kind, "metadata": { "namespace": "default", "name": "web" },
+        "spec": { "replicas": replicas, "selector": selector,
+            "template": { "metadata": { "labels": labels },
+                "spec": { "containers": [{ "name": "c", "image": "one" }] } } } })
+}
+
+fn owner(object: &Object) -> &str {
+    object.0["metadata"]["ownerReferences"][0]["name"].as_str().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orphans_are_adopted_and_pods_that_do_not_match_are_released() {
+    for (api_version, kind) in [("apps/v1", "ReplicaSet"), ("v1", "ReplicationController")] {
+        let cluster = Cluster::start().await;
+        cluster.plane.create(pod("orphan", &json!({ "app": "web" }))).await;
+        cluster.plane.create(workload(api_version, kind, 1)).await;
+        cluster.plane.when(POD, "default/orphan", |pod| owner(pod) == "web").await;
+        let has_one = |set: &Object| set.0["status"]["replicas"] == 1;
+        cluster.plane.when(&format!("{api_version}/{kind}"), "default/web", has_one).await;
+        assert_eq!(cluster.list(PODS.0, PODS.1, PODS.2).await.len(), 1, "{kind}: no second pod");
+
+        let relabelled = json!({ "metadata": { "labels": { "app": "debug" } } });
+        cluster.plane.patch(POD, "default/orphan", relabelled).await;
+        cluster.plane.when(POD, "default/orphan", |pod| owner(pod).is_empty()).await;
+        cluster.when_listed(PODS, |pod| pod.label("app") == Some("web") && owner(pod) == "web").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_is_made_again_takes_its_set_over() {
+    let cluster = Cluster::start().await;
+    cluster.plane.create(workload("apps/v1", "Deployment", 1)).await;
+    let set = cluster.when_listed(REPLICA_SETS, |set| owner(set) == "web").await;
+    let orphaned = json!({ "metadata": { "ownerReferences": null } });
+    let deployments = Resource::namespaced("apps", "v1", "Deployment", "deployments");
+    let orphan = portolan_runtime::client::Delete {
+        propagation: Some(portolan_runtime::client::Propagation::Orphan),
+        ..Default::default()
+    };
+    let key = portolan_object::ObjectKey::namespaced("default", "web");
+    cluster.plane.client.resource::<Object>(&deployments).delete(&key, &orphan).await.expect("deleted");
+    cluster.plane.when_gone("apps/v1/Deployment", "default/web").await;
+    let name = format!("default/{}", set.name());
+    // The garbage collector takes the owner away as well.
+    cluster.plane.patch("apps/v1/ReplicaSet", &name, orphaned).await;
+    let again = cluster.plane.create(workload("apps/v1", "Deployment", 1)).await;
+    let is_adopted = |set: &Object| set.0["metadata"]["ownerReferences"][0]["uid"] == again.uid();
+    let adopted = cluster.plane.when("apps/v1/ReplicaSet", &name, is_adopted).await;
+    assert_eq!(adopted.uid(), set.uid());
+    assert_eq!(cluster.list("apps", "ReplicaSet", "replicasets").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_goes_back_and_forth_between_its_revisions() {
+    let cluster = Cluster::start().await;
+    cluster.plane.create(workload("apps/v1", "Deployment", 1)).await;
+    let image = |image: &str| {
+        let containers = json!([{ "name": "c", "image": image }]);
+        json!({ "spec": { "template": { "spec": { "containers": containers } } } })
+    };
+    for (revision, wanted) in [(2, "two"), (3, "one"), (4, "two")] {
+        cluster.plane.patch("apps/v1/Deployment", "default/web", image(wanted)).await;
+        let has_revision = |object: &Object| {
+            object.annotation("deployment.kubernetes.io/revision") == Some(revision.to_string().as_str())
+        };
+        let deployment = cluster.plane.when("apps/v1/Deployment", "default/web", has_revision).await;
+        assert_eq!(deployment.generation(), revision, "the revision is written with the status");
+        let is_wanted = |set: &Object| {
+            has_revision(set) && set.0["spec"]["template"]["spec"]["containers"][0]["image"] == wanted
+        };
+        cluster.when_listed(REPLICA_SETS, is_wanted).await;
+    }
+    cluster.event("ScalingReplicaSet").await;
+}

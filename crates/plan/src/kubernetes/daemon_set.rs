@@ -1,6 +1,6 @@
 //! DaemonSets: a pod on every node that the template can run on (kubernetes pkg/controller/daemon).
 //!
-//! A pod is bound to its node by a node affinity, and the scheduler assigns it. History for `kubectl rollout undo` is not kept.
+//! A pod is bound to its node by a node affinity, and the scheduler assigns it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +13,11 @@ use portolan_object::{Object, ObjectKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::history::{self, REVISION_LABEL, RevisionStep};
 use super::pods::{from_template, is_active, is_ready, status};
 use super::share::{Rounding, share};
 use crate::capacity::MemberNode;
 use crate::propagation::estimate::PodGroup;
-
-/// The label with the hash of a pod's template.
-pub const TEMPLATE_HASH: &str = "controller-revision-hash";
 
 /// Taints that every pod of a DaemonSet tolerates, with their effects.
 const TOLERATED: [(&str, &str); 6] = [
@@ -38,6 +36,8 @@ pub enum DaemonSetAction {
     Create(Object),
     /// Delete a pod.
     Delete(ObjectKey),
+    /// Change the ControllerRevisions.
+    Revision(RevisionStep),
     /// Write the status.
     Status(Value),
 }
@@ -56,6 +56,7 @@ struct Spec<'a> {
     template: Template,
     #[serde(borrow)]
     update_strategy: UpdateStrategy<'a>,
+    revision_history_limit: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -104,8 +105,13 @@ impl<'a> View<'a> for DaemonSetView<'a> {
     const RESOURCE: StaticResource = resources::DAEMON_SET;
 }
 
-/// Computes the steps from the nodes of the cluster and the pods that the set controls.
-pub fn plan(set: &Object, nodes: &[&Object], pods: &[&Object]) -> Vec<DaemonSetAction> {
+/// Computes the steps from the nodes of the cluster, and the pods and ControllerRevisions that the set controls.
+pub fn plan(
+    set: &Object,
+    nodes: &[&Object],
+    pods: &[&Object],
+    revisions: &[&Object],
+) -> Vec<DaemonSetAction> {
     let view = DaemonSetView::read(set).unwrap_or_default();
     let hash = template_hash(set);
     let eligible: BTreeSet<&str> =
@@ -116,6 +122,7 @@ pub fn plan(set: &Object, nodes: &[&Object], pods: &[&Object]) -> Vec<DaemonSetA
     }
     let mut actions = Vec::new();
     if !set.is_deleting() {
+        actions.extend(history_steps(set, &view.spec, &hash, pods, revisions));
         let missing = eligible.iter().filter(|node| !by_node.contains_key(**node));
         actions.extend(missing.map(|node| DaemonSetAction::Create(pod_on(set, &hash, node))));
         for (node, pods) in &mut by_node {
@@ -134,6 +141,22 @@ pub fn plan(set: &Object, nodes: &[&Object], pods: &[&Object]) -> Vec<DaemonSetA
         actions.push(DaemonSetAction::Status(status));
     }
     actions
+}
+
+/// Records the template, and forgets old ones that no pod has.
+fn history_steps(
+    set: &Object,
+    spec: &Spec<'_>,
+    hash: &str,
+    pods: &[&Object],
+    revisions: &[&Object],
+) -> impl Iterator<Item = DaemonSetAction> {
+    let live = pods.iter().filter_map(|pod| pod.label(REVISION_LABEL)).chain([hash]);
+    let live: Vec<String> = live.map(|hash| history::name(set, hash)).collect();
+    let live = live.iter().map(String::as_str).collect();
+    let forgotten = history::forget(revisions, &live, spec.revision_history_limit);
+    let steps = history::record(set, hash, revisions).into_iter().chain(forgotten);
+    steps.map(DaemonSetAction::Revision)
 }
 
 fn template_hash(set: &Object) -> String {
@@ -179,7 +202,7 @@ fn node_of(pod: &Object) -> &str {
 /// A pod of the template that only this node can run.
 fn pod_on(set: &Object, hash: &str, node: &str) -> Object {
     let mut pod = from_template(set);
-    pod.0["metadata"]["labels"][TEMPLATE_HASH] = json!(hash);
+    pod.0["metadata"]["labels"][REVISION_LABEL] = json!(hash);
     let field = json!([{ "key": "metadata.name", "operator": "In", "values": [node] }]);
     let required =
         &mut pod.0["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
@@ -215,7 +238,7 @@ fn outdated(
     let unavailable = eligible.iter().filter(|node| !first(node).is_some_and(is_available)).count();
     let mut room = usize::try_from(limit).unwrap_or_default().saturating_sub(unavailable);
     let mut old: Vec<&Object> =
-        eligible.iter().filter_map(first).filter(|pod| pod.label(TEMPLATE_HASH) != Some(hash)).collect();
+        eligible.iter().filter_map(first).filter(|pod| pod.label(REVISION_LABEL) != Some(hash)).collect();
     // Pods that are not available make nothing worse when they go.
     old.sort_by_key(|pod| is_available(pod));
     let mut goes = |pod: &&Object| {
@@ -238,7 +261,7 @@ fn counters(
         |node: &&str| by_node.get(node).and_then(|pods| pods.first()).copied().filter(|pod| is_active(pod));
     let placed: Vec<&Object> = eligible.iter().filter_map(first).collect();
     let ready = placed.iter().filter(|pod| is_ready(pod)).count();
-    let updated = placed.iter().filter(|pod| pod.label(TEMPLATE_HASH) == Some(hash)).count();
+    let updated = placed.iter().filter(|pod| pod.label(REVISION_LABEL) == Some(hash)).count();
     let misscheduled = by_node.iter().filter(|(node, pods)| {
         !eligible.contains(*node) && pods.iter().any(|pod| !status(pod).is_finished() && !node.is_empty())
     });
@@ -280,25 +303,28 @@ mod tests {
 
     fn pod(name: &str, node: &str, hash: &str, ready: bool) -> Object {
         Object(json!({ "apiVersion": "v1", "kind": "Pod",
-            "metadata": { "name": name, "namespace": "kube", "labels": { TEMPLATE_HASH: hash } }, "spec": { "nodeName": node },
+            "metadata": { "name": name, "namespace": "kube", "labels": { REVISION_LABEL: hash } }, "spec": { "nodeName": node },
             "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": if ready { "True" } else { "False" } }] } }))
     }
 
     fn render(actions: &[DaemonSetAction]) -> String {
-        let text = |action: &DaemonSetAction| match action {
-            DaemonSetAction::Create(pod) => format!("create on {}", node_of(pod)),
-            DaemonSetAction::Delete(key) => format!("delete {}", key.name),
-            DaemonSetAction::Status(status) => {
-                let count = |field: &str| status[field].as_i64().unwrap_or(0);
-                format!(
-                    "status {}/{}/{}",
-                    count("numberReady"),
-                    count("updatedNumberScheduled"),
-                    count("desiredNumberScheduled")
-                )
-            }
+        let text = |action: &DaemonSetAction| {
+            Some(match action {
+                DaemonSetAction::Create(pod) => format!("create on {}", node_of(pod)),
+                DaemonSetAction::Delete(key) => format!("delete {}", key.name),
+                DaemonSetAction::Revision(_) => return None,
+                DaemonSetAction::Status(status) => {
+                    let count = |field: &str| status[field].as_i64().unwrap_or(0);
+                    format!(
+                        "status {}/{}/{}",
+                        count("numberReady"),
+                        count("updatedNumberScheduled"),
+                        count("desiredNumberScheduled")
+                    )
+                }
+            })
         };
-        actions.iter().map(text).collect::<Vec<_>>().join(", ")
+        actions.iter().filter_map(text).collect::<Vec<_>>().join(", ")
     }
 
     #[test]
@@ -321,7 +347,7 @@ mod tests {
             ("two on a node", vec![&on_a, &twice], "create on b, delete a2, status 1/1/2"),
             ("on a node that does not fit", vec![&on_a, &on_d], "create on b, delete d1, status 1/1/2"),
         ] {
-            assert_eq!(render(&plan(&set(), &nodes, &pods)), want, "{name}");
+            assert_eq!(render(&plan(&set(), &nodes, &pods, &[])), want, "{name}");
         }
     }
 
@@ -337,10 +363,33 @@ mod tests {
             ("the next waits", vec![&new_a, &old_b], "status 1/1/2"),
             ("a broken one goes at once", vec![&old_a, &broken], "delete b2, status 1/0/2"),
         ] {
-            assert_eq!(render(&plan(&set(), &nodes, &pods)), want, "{name}");
+            assert_eq!(render(&plan(&set(), &nodes, &pods, &[])), want, "{name}");
         }
         let mut on_delete = set();
         on_delete.0["spec"]["updateStrategy"] = json!({ "type": "OnDelete" });
-        assert_eq!(render(&plan(&on_delete, &nodes, &[&old_a, &old_b])), "status 2/0/2");
+        assert_eq!(render(&plan(&on_delete, &nodes, &[&old_a, &old_b], &[])), "status 2/0/2");
+    }
+
+    #[test]
+    fn templates_are_kept_and_the_present_one_is_the_newest() {
+        let revision = |plan: Vec<DaemonSetAction>| {
+            plan.into_iter().find_map(|action| match action {
+                DaemonSetAction::Revision(step) => Some(step),
+                _ => None,
+            })
+        };
+        let Some(RevisionStep::Create(first)) = revision(plan(&set(), &[], &[], &[])) else {
+            panic!("recorded")
+        };
+        assert_eq!(first.name(), format!("agent-{}", template_hash(&set())));
+        assert_eq!(revision(plan(&set(), &[], &[], &[&first])), None);
+        let mut changed = set();
+        changed.0["spec"]["template"]["spec"]["hostNetwork"] = json!(true);
+        let Some(RevisionStep::Create(second)) = revision(plan(&changed, &[], &[], &[&first])) else {
+            panic!("recorded")
+        };
+        assert_eq!(second.0["revision"], 2);
+        let undone = revision(plan(&set(), &[], &[], &[&first, &second]));
+        assert_eq!(undone, Some(RevisionStep::Renumber(first.key(), 3)));
     }
 }

@@ -1,20 +1,27 @@
-//! Deployments: a ReplicaSet per template, and moving from the old ones to the new one.
+//! Deployments: a ReplicaSet per template, and moving from the old ones to the new one (kubernetes
+//! pkg/controller/deployment).
+//!
+//! ```text
+//! deployment, sets ─► Sets (current, old) ─► paused or scaled? ─ yes ─► proportional sizes
+//!                                              └ no ──► create the current set, or move pods to it ─► status
+//! ```
 
-use portolan_api::kubernetes::{
-    Deployment, DeploymentCondition, DeploymentSpec, IntOrString, ReplicaSet, ReplicaSetStatus,
-    RollingUpdate, View,
-};
-use portolan_api::names;
+mod rollout;
+mod scale;
+mod sets;
+mod status;
+mod template;
+
+use jiff::Timestamp;
+use portolan_api::kubernetes::{Deployment, DeploymentSpec, IntOrString, View};
 use portolan_object::{Object, ObjectKey};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::pods::{self, controller_reference};
 use super::replica_set::desired_replicas;
 use super::share::{Rounding, share};
+use sets::Sets;
+pub use template::TEMPLATE_HASH;
 
-/// The label that tells the pods of one template from those of another.
-pub const TEMPLATE_HASH: &str = "pod-template-hash";
-const REVISION: &str = "deployment.kubernetes.io/revision";
 /// `maxSurge` and `maxUnavailable` of a Deployment that does not have them.
 const DEFAULT_SHARE: IntOrString<'_> = IntOrString::String("25%");
 
@@ -23,224 +30,118 @@ const DEFAULT_SHARE: IntOrString<'_> = IntOrString::String("25%");
 pub enum DeploymentAction {
     /// Create a ReplicaSet.
     Create(Object),
-    /// Set the replicas of a ReplicaSet.
-    Scale(ObjectKey, i64),
+    /// Change a ReplicaSet.
+    Update {
+        /// The ReplicaSet.
+        set: ObjectKey,
+        /// A merge patch of replicas, `minReadySeconds` and annotations.
+        patch: Value,
+        /// Its size before and after, if that changes.
+        size: Option<(i64, i64)>,
+    },
     /// Delete a ReplicaSet beyond the history limit.
     Delete(ObjectKey),
-    /// Write the revision onto the Deployment.
-    Revision(i64),
-    /// Write the status.
-    Status(Value),
+    /// Write the status, and with it the revision as an annotation of the Deployment.
+    Status {
+        /// The whole status.
+        status: Value,
+        /// The revision of the current ReplicaSet, if the Deployment has another one.
+        revision: Option<String>,
+    },
 }
 
-/// Computes the steps from the ReplicaSets that the deployment controls; `now` is RFC 3339.
-pub fn plan(deployment: &Object, sets: &[&Object], now: &str) -> Vec<DeploymentAction> {
-    let mut actions = Vec::new();
-    let current = current_set(deployment, sets);
-    let view = Deployment::read(deployment).unwrap_or_default();
-    if !deployment.is_deleting() && !view.spec.paused {
-        actions.extend(rollout(deployment, &view.spec, sets, current));
-    }
-    let status = status(deployment, &view, sets, current, now);
-    if deployment.at(&["status"]) != Some(&status) {
-        actions.push(DeploymentAction::Status(status));
-    }
-    actions
+/// The changes, and when to look again if nothing else happens.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeploymentPlan {
+    /// In order.
+    pub actions: Vec<DeploymentAction>,
+    /// The time at which a rollout without progress counts as stuck.
+    pub next: Option<Timestamp>,
 }
 
-/// Replicas and counters of a ReplicaSet.
-fn view(set: &Object) -> ReplicaSet {
-    ReplicaSet::read(set).unwrap_or_default()
-}
-
-fn counters(set: &Object) -> ReplicaSetStatus {
-    view(set).status
-}
-
-fn desired(set: &Object) -> i64 {
-    desired_replicas(view(set).spec.replicas)
-}
-
-fn rollout(
-    deployment: &Object,
-    spec: &DeploymentSpec<'_>,
-    sets: &[&Object],
-    current: Option<&Object>,
-) -> Vec<DeploymentAction> {
-    let wanted = desired_replicas(spec.replicas);
-    let old: Vec<&Object> =
-        sets.iter().copied().filter(|set| current.is_none_or(|current| current.uid() != set.uid())).collect();
-    let old_total: i64 = old.iter().map(|set| desired(set)).sum();
-    let recreate = spec.strategy.kind == "Recreate";
-    let surge = if recreate { 0 } else { max_surge(&spec.strategy.rolling_update, wanted) };
-    let room = (wanted + surge - old_total).clamp(0, wanted);
-    let Some(current) = current else {
-        let revision = sets.iter().map(|set| revision(set)).max().unwrap_or_default() + 1;
-        let first = if recreate && old_total > 0 { 0 } else { room };
-        return vec![
-            DeploymentAction::Create(new_set(deployment, first, revision)),
-            DeploymentAction::Revision(revision),
-        ];
-    };
-    let mut actions = Vec::new();
-    if deployment.annotation(REVISION) != current.annotation(REVISION) {
-        actions.push(DeploymentAction::Revision(revision(current)));
-    }
-    let have = desired(current);
-    let old_pods: i64 = old.iter().map(|set| counters(set).replicas).sum();
-    let target = match () {
-        () if have > wanted => wanted,
-        () if recreate && old_pods > 0 => have,
-        () => have.max(room),
-    };
-    if target != have {
-        actions.push(DeploymentAction::Scale(current.key(), target));
-    }
-    actions.extend(scale_down(spec, &old, current, recreate));
-    actions.extend(beyond_history(spec, &old));
-    actions
-}
-
-/// Old sets lose the pods that availability does not need; unavailable old pods go first and cost nothing.
-fn scale_down(
-    spec: &DeploymentSpec<'_>,
-    old: &[&Object],
-    current: &Object,
+/// What the Deployment asks for, as numbers of pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wanted {
+    replicas: i64,
+    /// Pods that may exist beyond `replicas`.
+    surge: i64,
+    /// Pods that may be unavailable.
+    unavailable: i64,
     recreate: bool,
-) -> Vec<DeploymentAction> {
-    let wanted = desired_replicas(spec.replicas);
-    let unavailable = if recreate { wanted } else { max_unavailable(&spec.strategy.rolling_update, wanted) };
-    let available: i64 = old.iter().chain([&current]).map(|set| counters(set).available_replicas).sum();
-    let mut spare = available - (wanted - unavailable);
+}
+
+impl Wanted {
+    fn of(spec: &DeploymentSpec<'_>) -> Self {
+        let replicas = desired_replicas(spec.replicas);
+        if spec.strategy.kind == "Recreate" {
+            return Self { replicas, surge: 0, unavailable: 0, recreate: true };
+        }
+        let limits = &spec.strategy.rolling_update;
+        let surge = share(limits.max_surge.unwrap_or(DEFAULT_SHARE), replicas, Rounding::Up);
+        let unavailable = share(limits.max_unavailable.unwrap_or(DEFAULT_SHARE), replicas, Rounding::Down);
+        // Both would stop every rollout.
+        let unavailable = if surge == 0 && unavailable == 0 { 1 } else { unavailable };
+        Self { replicas, surge, unavailable: unavailable.min(replicas), recreate: false }
+    }
+
+    /// The most pods of all sets.
+    fn most(self) -> i64 {
+        self.replicas + self.surge
+    }
+
+    /// The fewest available pods.
+    fn least_available(self) -> i64 {
+        self.replicas - self.unavailable
+    }
+}
+
+/// Computes the steps from the ReplicaSets that the Deployment controls. `old_pods` says whether pods of other templates
+/// exist that have not finished, of which some may be terminating.
+pub fn plan(deployment: &Object, sets: &[&Object], old_pods: bool, now: Timestamp) -> DeploymentPlan {
+    let view = Deployment::read(deployment).unwrap_or_default();
+    let wanted = Wanted::of(&view.spec);
+    let mut sets = Sets::of(deployment, sets);
     let mut actions = Vec::new();
-    for set in old {
-        let have = desired(set);
-        let idle = (have - counters(set).available_replicas).max(0);
-        let given = (idle + spare.max(0)).min(have);
-        spare -= (given - idle).max(0);
-        if given > 0 {
-            actions.push(DeploymentAction::Scale(set.key(), have - given));
+    let mut progress = status::Progress::Kept;
+    if !deployment.is_deleting() {
+        sets.sync_current(deployment, &view.spec);
+        if view.spec.paused || sets.were_scaled(wanted.replicas) {
+            scale::resize(&mut sets, wanted);
+        } else {
+            progress = rollout::advance(deployment, &view, &mut sets, wanted, old_pods);
         }
+        actions.extend(sets.actions());
     }
-    actions
-}
-
-fn beyond_history(spec: &DeploymentSpec<'_>, old: &[&Object]) -> Vec<DeploymentAction> {
-    let limit = spec.revision_history_limit.unwrap_or(10);
-    let is_empty = |set: &&&Object| desired(set) == 0 && counters(set).replicas == 0 && !set.is_deleting();
-    let mut empty: Vec<&&Object> = old.iter().filter(is_empty).collect();
-    empty.sort_by_key(|set| revision(set));
-    let surplus = empty.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
-    empty.into_iter().take(surplus).map(|set| DeploymentAction::Delete(set.key())).collect()
-}
-
-/// `maxSurge` as pods. Both limits rounding to zero would stop every rollout, so surge is then one.
-fn max_surge(limits: &RollingUpdate<'_>, wanted: i64) -> i64 {
-    match share(limits.max_surge.unwrap_or(DEFAULT_SHARE), wanted, Rounding::Up) {
-        0 if max_unavailable(limits, wanted) == 0 => 1,
-        pods => pods,
+    let facts = status::Facts { deployment, view: &view, sets: &sets, wanted, now };
+    let report = status::compute(facts, &progress);
+    let is_settled = view.spec.paused || (report.is_complete && actions.is_empty());
+    if is_settled && !deployment.is_deleting() {
+        actions.extend(sets.beyond_history(view.spec.revision_history_limit).map(DeploymentAction::Delete));
     }
-}
-
-/// `maxUnavailable` as pods.
-fn max_unavailable(limits: &RollingUpdate<'_>, wanted: i64) -> i64 {
-    share(limits.max_unavailable.unwrap_or(DEFAULT_SHARE), wanted, Rounding::Down)
-}
-
-fn revision(set: &Object) -> i64 {
-    set.annotation(REVISION).and_then(|text| text.parse().ok()).unwrap_or_default()
-}
-
-/// The set of the deployment's current template.
-fn current_set<'a>(deployment: &Object, sets: &[&'a Object]) -> Option<&'a Object> {
-    let hash = template_hash(deployment);
-    sets.iter().copied().find(|set| set.label(TEMPLATE_HASH) == Some(&hash))
-}
-
-/// The hash of the template; equal templates have equal hashes on every machine.
-fn template_hash(deployment: &Object) -> String {
-    let template = deployment.at(&["spec", "template"]).map(Value::to_string).unwrap_or_default();
-    names::short_hash(&template)
-}
-
-fn new_set(deployment: &Object, replicas: i64, revision: i64) -> Object {
-    let hash = template_hash(deployment);
-    let mut template = pods::template(deployment);
-    template["metadata"]["labels"][TEMPLATE_HASH] = json!(hash);
-    let mut selector = deployment.at(&["spec", "selector"]).cloned().unwrap_or_default();
-    selector["matchLabels"][TEMPLATE_HASH] = json!(hash);
-    let mut annotations = deployment.annotations();
-    annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-    annotations.insert(REVISION.to_owned(), revision.to_string());
-    Object(json!({
-        "apiVersion": "apps/v1", "kind": "ReplicaSet",
-        "metadata": {
-            "name": format!("{}-{hash}", deployment.name()), "namespace": deployment.namespace(),
-            "labels": template["metadata"]["labels"], "annotations": annotations,
-            "ownerReferences": [controller_reference(deployment)],
-        },
-        "spec": { "replicas": replicas, "selector": selector, "template": template },
-    }))
-}
-
-fn status(
-    deployment: &Object,
-    view: &Deployment<'_>,
-    sets: &[&Object],
-    current: Option<&Object>,
-    now: &str,
-) -> Value {
-    let wanted = desired_replicas(view.spec.replicas);
-    let all: Vec<ReplicaSetStatus> = sets.iter().map(|set| counters(set)).collect();
-    let sum = |counter: fn(&ReplicaSetStatus) -> i64| -> i64 { all.iter().map(counter).sum() };
-    let (replicas, available) = (sum(|set| set.replicas), sum(|set| set.available_replicas));
-    let updated = current.map_or(0, |set| counters(set).replicas);
-    let mut status = json!({ "observedGeneration": deployment.generation() });
-    for (field, count) in [
-        ("replicas", replicas),
-        ("updatedReplicas", updated),
-        ("readyReplicas", sum(|set| set.ready_replicas)),
-        ("availableReplicas", available),
-        ("unavailableReplicas", (replicas.max(wanted) - available).max(0)),
-    ] {
-        if count > 0 {
-            status[field] = json!(count);
-        }
+    if let status::Progress::Created(set) = progress {
+        actions.push(DeploymentAction::Create(*set));
     }
-    let least = wanted - max_unavailable(&view.spec.strategy.rolling_update, wanted);
-    let name = current.map_or_else(|| deployment.name().to_owned(), |set| set.name().to_owned());
-    let progressing = if updated >= wanted && available >= wanted {
-        ("NewReplicaSetAvailable", format!("ReplicaSet \"{name}\" has successfully progressed."))
-    } else {
-        ("ReplicaSetUpdated", format!("ReplicaSet \"{name}\" is progressing."))
-    };
-    let availability = if available >= least {
-        ("True", "MinimumReplicasAvailable", "Deployment has minimum availability.".to_owned())
-    } else {
-        ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.".to_owned())
-    };
-    status["conditions"] = json!([
-        condition(&view.status.conditions, "Available", availability, now),
-        condition(&view.status.conditions, "Progressing", ("True", progressing.0, progressing.1), now),
-    ]);
+    let revision = report.revision;
+    let revision =
+        revision.filter(|revision| deployment.annotation(sets::REVISION) != Some(revision.as_str()));
+    if revision.is_some() || deployment.at(&["status"]) != Some(&report.status) {
+        actions.push(DeploymentAction::Status { status: report.status, revision });
+    }
+    DeploymentPlan { actions, next: report.next }
+}
+
+/// The status of a Deployment of which the next ReplicaSet would have the name of another object: the next pass chooses
+/// another name.
+pub fn after_collision(deployment: &Object) -> Value {
+    let mut status = deployment.at(&["status"]).cloned().unwrap_or_default();
+    let count = status["collisionCount"].as_i64().unwrap_or_default();
+    status["collisionCount"] = (count + 1).into();
     status
 }
 
-/// A condition with the times of the old one where it did not change, so that an unchanged status equals the last one.
-fn condition(
-    old: &[DeploymentCondition<'_>],
-    kind: &str,
-    (status, reason, message): (&str, &str, String),
-    now: &str,
-) -> Value {
-    let old = old.iter().find(|condition| condition.kind == kind);
-    let same_status = old.filter(|old| old.status == status);
-    let same = same_status.filter(|old| old.reason == reason && old.message == message);
-    json!({
-        "type": kind, "status": status, "reason": reason, "message": message,
-        "lastTransitionTime": same_status.map_or(now, |old| old.last_transition_time),
-        "lastUpdateTime": same.map_or(now, |old| old.last_update_time),
-    })
+/// Whether a ReplicaSet with the name that `planned` has is the planned one: a pass before has made it.
+pub fn is_same_set(deployment: &Object, planned: &Object, found: &Object) -> bool {
+    super::pods::is_controlled_by(found, deployment) && template::equals(planned, found)
 }
 
 #[cfg(test)]

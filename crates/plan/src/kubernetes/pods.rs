@@ -1,6 +1,7 @@
 //! Pods as workload controllers see them: whether one counts, and the pod that a template stands for.
 
-use portolan_api::kubernetes::{Pod, PodStatus, View, controller};
+use jiff::{SignedDuration, Timestamp};
+use portolan_api::kubernetes::{Pod, PodStatus, View, condition, controller};
 use portolan_object::Object;
 use serde_json::{Value, json};
 
@@ -17,6 +18,31 @@ pub fn is_active(pod: &Object) -> bool {
 /// Whether the pod is ready for requests.
 pub fn is_ready(pod: &Object) -> bool {
     status(pod).is_ready()
+}
+
+/// Whether the pod is ready, and has been for `seconds`; otherwise the time at which it will have been.
+pub fn availability(pod: &Object, seconds: i64, now: Timestamp) -> Availability {
+    if !is_ready(pod) {
+        return Availability::No;
+    }
+    let since =
+        condition(pod, "Ready").and_then(|ready| ready.last_transition_time.parse::<Timestamp>().ok());
+    let available = since.and_then(|since| since.checked_add(SignedDuration::from_secs(seconds)).ok());
+    match available {
+        Some(available) if seconds > 0 && available > now => Availability::At(available),
+        _ => Availability::Yes,
+    }
+}
+
+/// Whether a pod is available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Availability {
+    /// It is.
+    Yes,
+    /// It is not ready.
+    No,
+    /// It will be at this time, if it stays ready.
+    At(Timestamp),
 }
 
 /// Whether `owner` is the controller of `object`.

@@ -16,6 +16,7 @@ use portolan_api::kubernetes::{StatefulSet, StatefulSetSpec, View};
 use portolan_object::{Object, ObjectKey};
 use serde_json::{Value, json};
 
+use super::history::RevisionStep;
 use super::pods::{self, controller_reference};
 use super::replica_set::desired_replicas;
 pub use revision::REVISION_LABEL;
@@ -29,12 +30,8 @@ const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 /// One change that brings the cluster closer to the StatefulSet.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StatefulSetAction {
-    /// Create a ControllerRevision; its name follows from the template.
-    CreateRevision(Object),
-    /// Make an old ControllerRevision the newest: the set went back to its template.
-    RenumberRevision(ObjectKey, i64),
-    /// Delete a ControllerRevision beyond the history limit.
-    DeleteRevision(ObjectKey),
+    /// Change the ControllerRevisions.
+    Revision(RevisionStep),
     /// Create a pod; its name follows from its ordinal.
     Create(Object),
     /// Delete this very pod, not one that has taken its name.
@@ -101,6 +98,11 @@ fn is_rolling(spec: &StatefulSetSpec<'_>) -> bool {
     spec.update_strategy.kind != "OnDelete"
 }
 
+/// Whether an object has a name of a pod of this set.
+pub fn is_name_of(set: &Object, pod: &Object) -> bool {
+    ordinal(set, pod).is_some()
+}
+
 /// The ordinal in the name of a pod of this set.
 fn ordinal(set: &Object, pod: &Object) -> Option<i64> {
     pod.name().strip_prefix(set.name())?.strip_prefix('-')?.parse().ok()
@@ -123,7 +125,7 @@ fn pod_step(
     set: &Object,
     spec: &StatefulSetSpec<'_>,
     pods: &[&Object],
-    templates: &Templates,
+    templates: &Templates<'_>,
 ) -> Vec<StatefulSetAction> {
     let (first, end) = ordinals(spec);
     let mut actions = Vec::new();
@@ -176,7 +178,7 @@ fn replacement(
     set: &Object,
     pods: &[&Object],
     (partition, end): (i64, i64),
-    templates: &Templates,
+    templates: &Templates<'_>,
 ) -> Option<StatefulSetAction> {
     for number in (partition..end).rev() {
         let pod = pods.iter().copied().find(|pod| ordinal(set, pod) == Some(number))?;
@@ -190,12 +192,13 @@ fn replacement(
     None
 }
 
-fn new_pod(set: &Object, spec: &StatefulSetSpec<'_>, number: i64, templates: &Templates) -> Object {
+fn new_pod(set: &Object, spec: &StatefulSetSpec<'_>, number: i64, templates: &Templates<'_>) -> Object {
     let keeps_current = is_rolling(spec) && number < partition(spec);
     let (revision, template) = templates.choose(keeps_current);
     let name = format!("{}-{number}", set.name());
     let mut metadata = json!({
-        "name": name, "namespace": set.namespace(), "ownerReferences": [controller_reference(set)],
+        "name": name, "generateName": format!("{}-", set.name()), "namespace": set.namespace(),
+        "ownerReferences": [controller_reference(set)],
     });
     for field in ["labels", "annotations"] {
         if let Some(value) = template["metadata"].get(field) {

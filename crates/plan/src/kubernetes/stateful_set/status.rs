@@ -17,7 +17,7 @@ pub(super) fn compute(
     set: &Object,
     view: &StatefulSet<'_>,
     pods: &[&Object],
-    templates: &Templates,
+    templates: &Templates<'_>,
     refusal: Option<&str>,
     now: &str,
 ) -> Value {

@@ -23,7 +23,7 @@ fn partition_at(set: Object, ordinal: i64) -> Object {
     with(set, "/updateStrategy/rollingUpdate/partition", json!(ordinal))
 }
 
-fn templates(image: &str) -> Templates {
+fn templates(image: &str) -> Templates<'static> {
     let set = set(1, image);
     Templates::of(&set, &StatefulSet::read(&set).expect("readable"), &[])
 }
@@ -37,7 +37,9 @@ fn revision(image: &str) -> String {
 fn revisions(images: &[&str]) -> Vec<Object> {
     let made = images.iter().enumerate().map(|(index, image)| {
         let steps = templates(image).steps(&[]);
-        let [StatefulSetAction::CreateRevision(revision)] = &steps[..] else { panic!("{steps:?}") };
+        let [StatefulSetAction::Revision(RevisionStep::Create(revision))] = &steps[..] else {
+            panic!("{steps:?}")
+        };
         let mut revision = revision.clone();
         revision.0["revision"] = json!(index + 1);
         revision
@@ -75,11 +77,15 @@ fn render(actions: &[StatefulSetAction]) -> String {
             Some(format!("create {} {}", pod.name(), image(pod.label(REVISION_LABEL).unwrap_or_default())))
         }
         StatefulSetAction::Delete(key, _) => Some(format!("delete {}", key.name)),
-        StatefulSetAction::CreateRevision(revision) => Some(format!("record {}", image(revision.name()))),
-        StatefulSetAction::RenumberRevision(key, number) => {
+        StatefulSetAction::Revision(RevisionStep::Create(revision)) => {
+            Some(format!("record {}", image(revision.name())))
+        }
+        StatefulSetAction::Revision(RevisionStep::Renumber(key, number)) => {
             Some(format!("renumber {} {number}", image(&key.name)))
         }
-        StatefulSetAction::DeleteRevision(key) => Some(format!("forget {}", image(&key.name))),
+        StatefulSetAction::Revision(RevisionStep::Delete(key)) => {
+            Some(format!("forget {}", image(&key.name)))
+        }
         StatefulSetAction::Refuse(_) => Some("refuse".to_owned()),
         StatefulSetAction::Status(_) => None,
     };
