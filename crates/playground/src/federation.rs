@@ -125,7 +125,10 @@ impl Playground {
         let (network, host) = create_network(config, state, options).await?;
         let control_plane = match &config.control_plane {
             Some(existing) => {
-                ControlPlane::existing(&existing.kubeconfig, existing.context.as_deref()).await?
+                let present =
+                    ControlPlane::existing(&existing.kubeconfig, existing.context.as_deref()).await?;
+                present.install().await?;
+                present
             }
             None => {
                 let settings = ControlPlaneSettings {
@@ -243,6 +246,7 @@ async fn create_network(
             let host = Host {
                 program: options.program.clone(),
                 mount_point: state::mount_point(state)?,
+                volumes: state::volumes(state)?,
                 has_one_user: rights::has_one_user(),
             };
             Ok((Network::of_namespaces(), Some(host)))

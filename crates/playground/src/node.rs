@@ -7,7 +7,7 @@
 //! | `registration` | Node objects and their Leases |
 //! | `schedule` (pure), `binding` | scheduler |
 //! | `lifecycle` | pods: address, containers, status, deletion |
-//! | `record`, `status`, `environment`, `expansion` | pure: state of a container, pod status, environment variables |
+//! | `record`, `status`, `environment`, `expansion`, `volumes` | pure: state of a container, pod status, environment variables, files of volumes |
 //! | `health` | probes |
 //! | `service_proxy` | forwarding rules from Services and EndpointSlices |
 //! | `pod_spec` | the fields of a pod that nodes read |
@@ -26,6 +26,7 @@ mod registration;
 mod schedule;
 mod service_proxy;
 mod status;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::io;

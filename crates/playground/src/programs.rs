@@ -6,13 +6,14 @@
 //!
 //! | file | purpose |
 //! | --- | --- |
-//! | `busybox`, `curl`, `echo`, `http_echo`, `nginx`, `pause`, `perl`, `request`, `serve`, `socat` | one image each |
+//! | `agnhost`, `busybox`, `curl`, `echo`, `http_echo`, `nginx`, `pause`, `perl`, `request`, `serve`, `socat` | one image each |
 //! | `go_flags`, `go_time`, `template` | flags, times and templates as Go programs have them |
 //! | `web` | HTTP server and client for programs |
 //! | `streams`, `log`, `terminal` | standard streams, bounded output, line discipline |
 //!
 //! This room uses `network`. To add an image, add a file with an [`Image`] and put it into `IMAGES`.
 
+mod agnhost;
 mod busybox;
 mod curl;
 mod echo;
@@ -120,6 +121,7 @@ pub struct ExecutableNotFound {
 }
 
 static IMAGES: &[Image] = &[
+    agnhost::IMAGE,
     serve::IMAGE,
     request::IMAGE,
     http_echo::IMAGE,

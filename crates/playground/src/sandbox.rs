@@ -14,6 +14,7 @@
 //! | `images` | pure: program of an image |
 //! | `files` | pure: `/etc/hosts`, `/etc/resolv.conf` and other files of a pod |
 //! | `order` | messages to the processes inside |
+//! | `volumes` | files of volumes on this machine |
 //! | `process`, `terminal` | a program as a child process, pseudo-terminals |
 //! | `inside`, `program` | the code that runs inside the namespaces |
 //!
@@ -27,6 +28,7 @@ mod order;
 mod process;
 mod program;
 mod terminal;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -51,10 +53,13 @@ pub(crate) use self::files::{DnsPolicy, Identity};
 pub(crate) use self::images::{Launch, ProgramNotInstalled, launch};
 pub(crate) use self::process::{COPY_CHUNK, Process, Signals, Streams};
 pub(crate) use self::terminal::Terminal;
+pub use self::volumes::VolumesError;
+pub(crate) use self::volumes::{Mount, VolumeFile};
 
 use self::files::files;
 use self::inside::READY;
 use self::order::{Order, RootOrder, RunOrder};
+use self::volumes::Volumes;
 
 /// Hidden subcommand of the binary that runs an order.
 pub const SUBCOMMAND: &str = "inside";
@@ -74,6 +79,8 @@ pub struct Host {
     pub program: PathBuf,
     /// An empty directory on which containers mount their file systems, each in its mount namespace.
     pub mount_point: PathBuf,
+    /// A directory for the volumes of pods.
+    pub volumes: PathBuf,
     /// Whether root is the only user of pods; see [`crate::rights`].
     pub has_one_user: bool,
 }
@@ -90,6 +97,9 @@ pub enum SandboxError {
     /// A process cannot be started.
     #[error("cannot start a process of the pod: {0}")]
     Start(#[from] io::Error),
+    /// The volumes.
+    #[error("volumes: {0}")]
+    Volumes(#[from] VolumesError),
     /// A setup process reports an error.
     #[error("{0}")]
     Setup(String),
@@ -108,6 +118,7 @@ pub(crate) struct Sandbox {
     address: IpAddr,
     network: Arc<NetworkNamespace>,
     files: BTreeMap<String, String>,
+    volumes: Volumes,
     processes: File,
     uts: File,
     ipc: File,
@@ -126,6 +137,7 @@ impl Sandbox {
         host: &Host,
         interface: &Interface,
         identity: &Identity,
+        uid: &str,
     ) -> Result<Self, SandboxError> {
         let PodNamespace::Held(network) = interface.network_namespace().await? else {
             return Err(SandboxError::NoNamespace);
@@ -139,6 +151,7 @@ impl Sandbox {
             address: interface.address(),
             network,
             files: files(identity, &interface.addresses()),
+            volumes: Volumes::new(&host.volumes, uid),
             processes: helper.namespace("pid")?,
             uts: helper.namespace("uts")?,
             ipc: helper.namespace("ipc")?,
@@ -152,13 +165,26 @@ impl Sandbox {
         matches!(self.init.lock().try_wait(), Ok(None))
     }
 
+    /// Writes the files of a volume.
+    ///
+    /// # Errors
+    /// [`VolumesError`].
+    pub(crate) fn write_volume(
+        &self,
+        volume: &str,
+        files: &BTreeMap<String, VolumeFile>,
+    ) -> Result<(), VolumesError> {
+        self.volumes.write(volume, files)
+    }
+
     /// Creates the file system of a container.
-    pub(crate) async fn root(&self, has_busybox: bool) -> Result<Arc<Root>, SandboxError> {
+    pub(crate) async fn root(&self, has_busybox: bool, mounts: &[Mount]) -> Result<Arc<Root>, SandboxError> {
         let order = Order::Root(RootOrder {
             mount_point: self.host.mount_point.clone(),
             network: self.network.path(),
             files: self.files.clone(),
             has_busybox,
+            binds: self.volumes.binds(mounts)?,
         });
         let processes = self.processes.try_clone()?;
         let enter = move || Ok(setns(&processes, CloneFlags::CLONE_NEWPID)?);

@@ -10,6 +10,19 @@ pub fn members_kubeconfig(state: &StateDirectory) -> PathBuf {
     state.root().join("members.config")
 }
 
+/// The directory for the volumes of pods, empty: no pod outlives the playground.
+///
+/// # Errors
+/// [`StateError::Io`].
+pub fn volumes(state: &StateDirectory) -> Result<PathBuf, StateError> {
+    let path = state.subdirectory("_volumes")?;
+    let failed = |source| StateError::Io { path: path.clone(), source };
+    for entry in fs::read_dir(&path).map_err(failed)? {
+        fs::remove_dir_all(entry.map_err(failed)?.path()).map_err(failed)?;
+    }
+    fs::canonicalize(&path).map_err(failed)
+}
+
 /// An empty directory on which containers mount their file systems, each for itself only.
 ///
 /// # Errors

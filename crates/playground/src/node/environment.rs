@@ -144,7 +144,7 @@ fn key_value(
     }
 }
 
-fn field_value(path: &str, sources: &Sources<'_>) -> Result<String, EnvironmentError> {
+pub(super) fn field_value(path: &str, sources: &Sources<'_>) -> Result<String, EnvironmentError> {
     let pod = sources.pod;
     let subscript = |name: &str| {
         let key = path.strip_prefix(name)?.strip_prefix("['")?.strip_suffix("']")?;

@@ -7,6 +7,7 @@
 mod running_pod;
 mod sandbox;
 mod starting;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -218,6 +219,12 @@ impl Lifecycle {
         let finished = running.is_finished(pod);
         if !finished && let Some(later) = self.ensure_sandbox(pod, running).await {
             return Some(later);
+        }
+        if !finished {
+            match self.ensure_volumes(pod, running).await {
+                Ok(next) => wait = earliest(wait, next),
+                Err(later) => return Some(later),
+            }
         }
         let init_policy = if policy == RestartPolicy::Never { policy } else { RestartPolicy::OnFailure };
         for container in running.init_refs() {

@@ -28,7 +28,15 @@ pub(crate) struct PodSpec {
     pub(crate) readiness_gates: Vec<ReadinessGate>,
     pub(crate) init_containers: Vec<ContainerSpec>,
     pub(crate) containers: Vec<ContainerSpec>,
+    pub(crate) volumes: Vec<VolumeSpec>,
 }
+
+mod volume;
+
+pub(crate) use volume::{
+    ConfigMapVolume, DownwardVolume, KeyToPath, ProjectedSource, SecretVolume, TokenSource, VolumeMount,
+    VolumeSpec,
+};
 
 /// Names for `/etc/hosts`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -114,6 +122,7 @@ pub(crate) struct ContainerSpec {
     pub(crate) env: Vec<EnvVar>,
     pub(crate) env_from: Vec<EnvFrom>,
     pub(crate) ports: Vec<ContainerPort>,
+    pub(crate) volume_mounts: Vec<VolumeMount>,
     pub(crate) stdin: bool,
     pub(crate) stdin_once: bool,
     pub(crate) tty: bool,

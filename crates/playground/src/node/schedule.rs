@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use portolan_api::kubernetes::View;
+use portolan_api::kubernetes::{View, condition};
 use portolan_api::meta::Taint;
 use portolan_api::resources::{self, StaticResource};
 use portolan_object::Object;
@@ -16,6 +16,9 @@ use crate::node::pod_spec::{NodeRequirement, NodeSelectorTerm, PodSpec, is_finis
 
 /// Pods per node if `status.allocatable.pods` is not set.
 const DEFAULT_MAX_PODS: usize = 110;
+
+/// The taint that every node has in Kubernetes until it is ready.
+const NOT_READY: &str = "node.kubernetes.io/not-ready";
 
 /// Why a pod is unschedulable, in the words of kube-scheduler.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +72,13 @@ fn refusal(spec: &PodSpec, node: &Object, load: usize) -> Option<String> {
     if node_spec.unschedulable {
         return Some("node(s) were unschedulable".to_owned());
     }
-    let untolerated = node_spec.taints.iter().find(|taint| {
+    let is_ready = condition(node, "Ready").is_some_and(|ready| ready.is_true());
+    let not_ready = (!is_ready).then(|| Taint {
+        key: NOT_READY.to_owned(),
+        effect: "NoSchedule".to_owned(),
+        ..Taint::default()
+    });
+    let untolerated = node_spec.taints.iter().chain(&not_ready).find(|taint| {
         taint.effect != "PreferNoSchedule"
             && !spec.tolerations.iter().any(|toleration| toleration.tolerates(taint))
     });
@@ -155,7 +164,8 @@ mod tests {
 
     fn node(name: &str, labels: Value, spec: Value) -> Object {
         Object(json!({ "metadata": { "name": name, "labels": labels }, "spec": spec,
-                       "status": { "allocatable": { "pods": "2" } } }))
+                       "status": { "allocatable": { "pods": "2" },
+                                   "conditions": [{ "type": "Ready", "status": "True" }] } }))
     }
 
     fn on(node: &str, phase: &str) -> Object {
@@ -232,6 +242,11 @@ mod tests {
                 "a full node",
                 chosen(json!({}), &plain()[..1], &[on("a", "Running"), on("a", "Pending")]),
                 "0/1 nodes are available: 1 Too many pods.",
+            ),
+            (
+                "a node that has no kubelet",
+                chosen(json!({}), &[Object(json!({ "metadata": { "name": "a" } }))], &[]),
+                "0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }.",
             ),
             ("no node at all", chosen(json!({}), &[], &[]), "no nodes available to schedule pods"),
         ];

@@ -25,10 +25,10 @@ const PORT: u16 = 80;
 
 const WELCOME: &str = "<!DOCTYPE html>
 <html>
-<head><title>nginx, simulated by Portolan</title></head>
+<head><title>Welcome to nginx!</title></head>
 <body>
-<h1>nginx, simulated by Portolan</h1>
-<p>The playground runs a built-in program instead of this image. It serves this page and nothing else.</p>
+<h1>Welcome to nginx!</h1>
+<p>Simulated by Portolan: the playground runs a built-in program instead of this image. It serves this page and nothing else.</p>
 </body>
 </html>
 ";

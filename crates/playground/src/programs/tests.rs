@@ -192,7 +192,7 @@ async fn web_servers_answer_web_clients() {
     let world = world();
     let cases: [(&str, &[&str], &str, &str); 3] = [
         ("hashicorp/http-echo:1.0", &["-text=hi", "-listen=:80"], "/any", "hi\n"),
-        ("nginx:1.27", &["-g", "daemon off;"], "/", "<h1>nginx, simulated by Portolan</h1>"),
+        ("nginx:1.27", &["-g", "daemon off;"], "/", "<h1>Welcome to nginx!</h1>"),
         ("nginx", &[], "/missing", "404 Not Found"),
     ];
     for (reference, args, path, want) in cases {

@@ -34,6 +34,19 @@ pub(crate) struct RootOrder {
     pub(crate) files: BTreeMap<String, String>,
     /// Whether `/bin` has the commands of busybox instead of this machine's.
     pub(crate) has_busybox: bool,
+    /// Volumes, those of outer directories first.
+    pub(crate) binds: Vec<Bind>,
+}
+
+/// A file or directory of a volume in a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Bind {
+    /// Path on this machine.
+    pub(crate) source: PathBuf,
+    /// Path in the container, without the leading slash.
+    pub(crate) target: PathBuf,
+    /// Whether the container may not write.
+    pub(crate) read_only: bool,
 }
 
 /// Program of a container. It inherits the environment of the process.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::network::Interface;
 use crate::node::health::Health;
-use crate::node::pod_spec::{ContainerSpec, PodSpec};
+use crate::node::pod_spec::{ContainerSpec, PodSpec, TokenSource};
 use crate::node::record::{ContainerRecord, ContainerState, Termination};
 use crate::node::status;
 use crate::pods::{Container, ContainerSettings, Pod, Run, StdinMode};
@@ -40,6 +40,7 @@ pub(super) struct RunningPod {
     containers: Vec<ContainerRecord>,
     health: BTreeMap<ContainerRef, Arc<Health>>,
     is_stopping: bool,
+    pub(super) volumes: WrittenVolumes,
 }
 
 /// Address, host and clock of a new pod.
@@ -47,6 +48,15 @@ pub(super) struct PodEnvironment {
     pub(super) network: Interface,
     pub(super) host_address: IpAddr,
     pub(super) clock: Clock,
+}
+
+/// The volumes between two passes.
+#[derive(Debug, Default)]
+pub(super) struct WrittenVolumes {
+    /// Time of the last complete write.
+    pub(super) at: Option<Timestamp>,
+    /// Tokens, with the times from which they are renewed.
+    pub(super) tokens: BTreeMap<TokenSource, (String, Timestamp)>,
 }
 
 /// The last status that was written.
@@ -92,6 +102,7 @@ impl RunningPod {
             written: None,
             health: BTreeMap::new(),
             is_stopping: false,
+            volumes: WrittenVolumes::default(),
             spec,
         }
     }

@@ -26,7 +26,7 @@ impl Lifecycle {
             return None;
         }
         let identity = identity(pod, &running.spec, self.context.dns);
-        match Sandbox::start(host, &running.pod.network, &identity).await {
+        match Sandbox::start(host, &running.pod.network, &identity, pod.uid()).await {
             Ok(sandbox) => {
                 *running.pod.sandbox.lock() = Some(Arc::new(sandbox));
                 None

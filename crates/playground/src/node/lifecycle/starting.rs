@@ -18,6 +18,7 @@ use crate::node::health::{self, ProbedContainer};
 use crate::node::lifecycle::Lifecycle;
 use crate::node::lifecycle::running_pod::{ContainerRef, RunningPod};
 use crate::node::record::Termination;
+use crate::node::volumes::mounts;
 use crate::pods::{Program, Run};
 use crate::programs::{self, ExecutableNotFound, Invocation};
 use crate::sandbox::{ProgramNotInstalled, SandboxError, Streams, launch};
@@ -150,7 +151,7 @@ impl Lifecycle {
             return Err(missing.into());
         }
         let with = Streams { stdin: spec.stdin, tty: spec.tty };
-        let root = sandbox.root(launch.has_busybox).await?;
+        let root = sandbox.root(launch.has_busybox, &mounts(&running.spec, spec)).await?;
         let process = sandbox.spawn(&root, &launch, variables, with).await?;
         Ok(Program::Process(Box::new(process), root))
     }

@@ -14,7 +14,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::pivot_root;
 
 use crate::sandbox::inside::answer::answer;
-use crate::sandbox::order::RootOrder;
+use crate::sandbox::order::{Bind, RootOrder};
 
 /// Options of the tmpfs that is the root: size limit and mode.
 const ROOT_OPTIONS: &str = "size=256m,mode=755";
@@ -113,6 +113,7 @@ fn build(order: &RootOrder) -> Result<(), RootError> {
     devices(root)?;
     mount_new("proc", &under(root, "/proc"), restricted(), None)?;
     mount_new("sysfs", &under(root, "/sys"), restricted() | MsFlags::MS_RDONLY, None)?;
+    order.binds.iter().try_for_each(|bind| volume(root, bind))?;
     at("/", || {
         std::env::set_current_dir(root)?;
         // Mounts the old root over the new one, then unmounts it (pivot_root(2)).
@@ -122,6 +123,25 @@ fn build(order: &RootOrder) -> Result<(), RootError> {
 }
 
 const NO_VALUE: Option<&str> = None;
+
+/// Mounts a file or directory of a volume.
+fn volume(root: &Path, bind: &Bind) -> Result<(), RootError> {
+    let target = root.join(&bind.target);
+    at(&bind.target.display().to_string(), || {
+        if bind.source.is_dir() {
+            fs::create_dir_all(&target)?;
+        } else {
+            target.parent().map_or(Ok(()), fs::create_dir_all)?;
+            File::create(&target)?;
+        }
+        mount(Some(&bind.source), &target, NO_VALUE, MsFlags::MS_BIND, NO_VALUE)?;
+        if bind.read_only {
+            let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+            mount(NO_VALUE, &target, NO_VALUE, flags | locked_flags(&target)?, NO_VALUE)?;
+        }
+        Ok(())
+    })
+}
 
 fn restricted() -> MsFlags {
     MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC
