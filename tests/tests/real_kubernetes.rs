@@ -1,6 +1,9 @@
 //! The first walkthrough with kube-apiserver, kube-controller-manager and etcd as members, and as the control
 //! plane: what works here speaks nothing but the Kubernetes API.
 
+#[path = "real_kubernetes/replicas.rs"]
+mod replicas;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -35,6 +35,7 @@ mod hub;
 mod initial_objects;
 mod kubefed;
 pub mod kubernetes;
+pub mod leadership;
 mod merge;
 mod missing;
 mod multi_cluster_services;

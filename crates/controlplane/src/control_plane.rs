@@ -34,6 +34,9 @@ use crate::trust::{self, distrust, tell_agents};
 /// Name of the context in the kubeconfig of the control plane.
 const CONTEXT: &str = "portolan";
 
+/// Time between two attempts to reach an API server that runs in another process.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+
 /// Why a control plane does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -138,7 +141,7 @@ impl ControlPlane {
         Ok(Self { client, server: Some(server), administrator, metrics, federation, distrust, dial, search })
     }
 
-    /// Uses an API server that runs already and has the federation's kinds.
+    /// Uses an API server that runs already. [`ControlPlane::install`] gives it the federation's kinds.
     ///
     /// # Errors
     /// When the kubeconfig cannot be used.
@@ -159,6 +162,38 @@ impl ControlPlane {
             dial: None,
             search: SearchCaches::default(),
         })
+    }
+
+    /// Gives an API server that runs already the federation's kinds, and the roles of clusters that register. An embedded
+    /// one has them. Waits for the API server while it does not answer.
+    ///
+    /// # Errors
+    /// When the API server refuses them, or does not serve the kinds.
+    pub async fn install(&self) -> Result<(), StartError> {
+        if self.server.is_some() {
+            return Ok(());
+        }
+        let mut reported = None;
+        loop {
+            let installed = async {
+                definitions::ensure(&self.client).await?;
+                agent_roles::install(&self.client).await.map_err(InstallError::from)
+            };
+            match installed.await {
+                Err(InstallError::Client(error)) if error.is_unreachable() => {
+                    let error = error.to_string();
+                    if reported.as_ref() != Some(&error) {
+                        tracing::warn!(
+                            error,
+                            "the API server of the control plane does not answer, trying again"
+                        );
+                        reported = Some(error);
+                    }
+                    tokio::time::sleep(RECONNECT_PAUSE).await;
+                }
+                installed => return Ok(installed?),
+            }
+        }
     }
 
     /// A client with the rights of an administrator.
@@ -204,6 +239,7 @@ impl ControlPlane {
     /// The same with other settings. The metrics and the name of the Leases are those of this control plane.
     pub fn start_controllers_with(&self, options: ControllerOptions, scope: &Shutdown) -> Controllers {
         let metrics = self.metrics.clone();
+        metrics.set_leads();
         let name = self.advertised().map(|address| format!("https://{address}")).unwrap_or_default();
         let leasing = Leasing { name, ..options.leasing };
         let brake = BrakeOptions { distrust: self.distrust.clone(), ..options.brake };

@@ -1,10 +1,10 @@
-//! Installing the federation's kinds in an embedded control plane.
+//! Installing the federation's kinds in the API server of a control plane.
 
 use std::time::Duration;
 
 use futures::future::try_join_all;
 use portolan_api::{crd, resources};
-use portolan_object::{Object, ObjectKey};
+use portolan_object::{Object, ObjectKey, Status};
 use portolan_runtime::client::Apply;
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::Value;
@@ -26,6 +26,17 @@ pub enum InstallError {
         .0.join(", ")
     )]
     NotServed(Vec<String>),
+    /// The kinds are missing, and the user of the kubeconfig may not install them.
+    #[error(
+        "{} not served, and the definitions may not be applied: {status}; apply deploy/crds as an administrator",
+        missing.join(", ")
+    )]
+    NotAllowed {
+        /// The definitions.
+        missing: Vec<String>,
+        /// The refusal of the API server.
+        status: Status,
+    },
 }
 
 /// Applies every CustomResourceDefinition; an unchanged one is not written. Waits until their kinds are served, so that
@@ -36,6 +47,28 @@ pub enum InstallError {
 pub(crate) async fn install(client: &Client) -> Result<(), InstallError> {
     let definitions: Vec<Object> = crd::all().into_iter().map(Object).collect();
     install_all(client, &definitions, TIMEOUT).await
+}
+
+/// The same with a user who need not be allowed to write definitions, if another one has applied them.
+///
+/// # Errors
+/// [`InstallError`] with the definitions that are missing.
+pub(crate) async fn ensure(client: &Client) -> Result<(), InstallError> {
+    match install(client).await {
+        Err(InstallError::Client(ClientError::Forbidden(status))) => {
+            let definitions: Vec<Object> = crd::all().into_iter().map(Object).collect();
+            let missing = unserved(client, &definitions).await?;
+            if missing.is_empty() {
+                tracing::info!(
+                    "the federation's kinds are served; this user may not renew their definitions"
+                );
+                return Ok(());
+            }
+            let missing = missing.iter().map(|definition| definition.name().to_owned()).collect();
+            Err(InstallError::NotAllowed { missing, status })
+        }
+        installed => installed,
+    }
 }
 
 async fn install_all(client: &Client, definitions: &[Object], timeout: Duration) -> Result<(), InstallError> {

@@ -19,6 +19,7 @@ pub mod field_changes;
 pub mod import_marks;
 pub mod kubefed;
 pub mod kubernetes;
+pub mod leadership;
 pub mod multi_cluster_service;
 pub mod preview;
 pub mod propagation;

@@ -4,6 +4,7 @@ pub(crate) mod capacity;
 pub(crate) mod controllers;
 pub(crate) mod duration;
 pub(crate) mod failover;
+pub(crate) mod leadership;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
@@ -15,6 +16,7 @@ use portolan_plan::clusters::permissions::Placeable;
 use portolan_plan::dns::ZoneKind;
 
 use self::controllers::ControllerFlags;
+use self::leadership::LeadershipFlags;
 use crate::apply::arguments::Apply;
 use crate::cluster_access::ClusterAccess;
 #[cfg(feature = "otel")]
@@ -214,7 +216,8 @@ pub(crate) struct Server {
     /// Range of the addresses of Services: one range, or one of IPv4 and one of IPv6, separated by a comma
     #[arg(long, value_name = "CIDR", default_value_t)]
     pub(crate) service_cidr: ServiceCidr,
-    /// Run the controllers on an API server that runs already and has the federation's kinds
+    /// Run the controllers on an API server that runs already; the federation's kinds are installed there. Several
+    /// replicas elect a leader
     #[arg(
         long,
         value_name = "FILE",
@@ -224,6 +227,8 @@ pub(crate) struct Server {
     /// Context of the kubeconfig [default: the current context]
     #[arg(long, value_name = "NAME", requires = "kubeconfig")]
     pub(crate) context: Option<String>,
+    #[command(flatten)]
+    pub(crate) leadership: LeadershipFlags,
     /// Memory for the objects of one cluster, in MiB. A cluster with more is not ready and not read for a while
     #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(16..=1 << 20))]
     pub(crate) member_memory: u64,

@@ -40,6 +40,7 @@ struct Figures {
     requests: requests::Requests,
     caches: caches::Caches,
     events: EventCounters,
+    leads: Gauge,
     ready: Family<ClusterLabel, Gauge>,
     lost: Family<ClusterLabel, Counter>,
     held: Family<ClusterLabel, Gauge>,
@@ -60,6 +61,7 @@ impl Default for Figures {
             requests: requests::Requests::default(),
             caches: caches::Caches::default(),
             events: EventCounters::default(),
+            leads: Gauge::default(),
             ready: Family::default(),
             lost: Family::default(),
             held: Family::default(),
@@ -102,6 +104,8 @@ impl Metrics {
         registry.register("portolan_events_dropped", help, dropped.clone());
         let help = "Events that the API server did not accept";
         registry.register("portolan_events_failed", help, failed.clone());
+        let help = "1 while the controllers run in this process, 0 while it waits for the leadership";
+        registry.register("portolan_leader", help, figures.leads.clone());
         let help = "1 while the cluster answers its probe, 0 while it does not";
         registry.register("portolan_cluster_ready", help, figures.ready.clone());
         let help = "Times that a cluster stopped to answer its probe";
@@ -145,6 +149,11 @@ impl Metrics {
         let cluster = cluster.map(ToString::to_string).unwrap_or_default();
         let resource = self.inner.resources.label(resource).to_string();
         self.inner.caches.add(CacheLabels { cluster, resource }, probe);
+    }
+
+    /// Reports that the controllers run in this process.
+    pub fn set_leads(&self) {
+        self.inner.leads.set(1);
     }
 
     pub(crate) fn set_ready(&self, cluster: &ClusterName, is_ready: bool) {

@@ -23,6 +23,7 @@ mod housekeeping;
 mod interpreters;
 mod kubefed;
 mod kubefed_moves;
+mod leadership;
 mod member_health;
 mod membership;
 mod multi_cluster_services;
