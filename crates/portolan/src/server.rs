@@ -45,8 +45,7 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
     }
     let limits =
         MemberLimits { memory_bytes: arguments.member_memory << 20, objects: arguments.member_objects };
-    let options =
-        ControllerOptions { limits, public_dns, ..arguments.controllers.options(clock.clone())? };
+    let options = ControllerOptions { limits, public_dns, ..arguments.controllers.options(clock.clone())? };
     // The store of an embedded API server has one process: it needs no election.
     let terms = terms.filter(|_| arguments.kubeconfig.is_some());
     let election = terms.map(|terms| Election::new(control_plane.client(), &host_name(), terms, &clock));
