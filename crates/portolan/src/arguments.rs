@@ -3,6 +3,7 @@
 pub(crate) mod capacity;
 pub(crate) mod controllers;
 pub(crate) mod duration;
+mod examples;
 pub(crate) mod failover;
 pub(crate) mod leadership;
 
@@ -248,6 +249,7 @@ pub(crate) struct Server {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::BACKUP)]
 pub(crate) struct Backup {
     /// The file to write; an older one is replaced. It holds keys and Secrets, and only its owner can read it.
     pub(crate) file: PathBuf,
@@ -257,6 +259,7 @@ pub(crate) struct Backup {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::RESTORE)]
 pub(crate) struct Restore {
     /// The backup.
     pub(crate) file: PathBuf,
@@ -391,6 +394,7 @@ pub(crate) struct DnsChange {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::JOIN)]
 pub(crate) struct Join {
     /// Name of the cluster in the federation.
     pub(crate) name: String,
@@ -427,6 +431,7 @@ pub(crate) struct Join {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
     /// Create a token, and print it, or the command that registers a cluster with it.
+    #[command(after_help = examples::TOKEN_CREATE)]
     Create {
         #[command(flatten)]
         hub: HubAccess,
@@ -467,6 +472,7 @@ fn parse_lifetime(text: &str) -> Result<std::time::Duration, String> {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::REGISTER)]
 pub(crate) struct Register {
     /// Address of the control plane: HOST:PORT.
     pub(crate) address: String,
@@ -513,6 +519,7 @@ pub(crate) struct Register {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::UNJOIN)]
 pub(crate) struct Unjoin {
     /// Name of the cluster in the federation.
     pub(crate) name: String,
@@ -540,6 +547,7 @@ pub(crate) struct Unjoin {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::RELEASE)]
 pub(crate) struct Release {
     /// Name of the cluster; its condition DeletionsHeld says what waits.
     pub(crate) cluster: String,
@@ -555,6 +563,7 @@ pub(crate) enum ClusterCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::PERMISSIONS)]
 pub(crate) struct Permissions {
     /// Name of the cluster.
     pub(crate) cluster: String,
@@ -571,6 +580,7 @@ pub(crate) struct Permissions {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::CLUSTER_SET)]
 pub(crate) struct ClusterSet {
     #[command(subcommand)]
     pub(crate) command: ClusterSetCommand,
