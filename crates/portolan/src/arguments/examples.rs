@@ -17,8 +17,9 @@ Examples:
   portolan token create --cluster eu
 
   # Where the cluster can be reached: run it. The agent may place Deployments and ConfigMaps
-  portolan register 192.0.2.10:6443 --token abcdef.0123456789abcdef --discovery-token-ca-cert-hash sha256:… \\
-    --cluster-name eu --place deployments.apps,configmaps --kubeconfig eu.config
+  portolan register 192.0.2.10:6443 --token abcdef.0123456789abcdef \\
+    --discovery-token-ca-cert-hash sha256:… --cluster-name eu \\
+    --place deployments.apps,configmaps --kubeconfig eu.config
 
   # In the cluster: start the agent
   kubectl --kubeconfig eu.config apply -f deploy/agent/pull.yaml";
