@@ -41,6 +41,7 @@ mod search_path;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portolan_dns::Zones;
@@ -144,6 +145,14 @@ impl Network {
         self.routing.router(cluster).map(ClusterNamespace::new)
     }
 
+    /// The number of HTTP requests that the built-in programs at an address have answered. 0 for an address that is not in
+    /// use, and in namespaces mode, where programs are processes of their own.
+    pub fn answered(&self, cluster: &ClusterName, address: IpAddr) -> u64 {
+        let Ok(owner) = self.owner(cluster) else { return 0 };
+        let attached = owner.attached.read();
+        attached.get(&address).map_or(0, |answered| answered.load(Ordering::Relaxed))
+    }
+
     /// Allocates the address of a new pod.
     pub fn attach_pod(&self, cluster: &ClusterName) -> Result<Interface, AttachError> {
         let owner = self.owner(cluster)?;
@@ -167,7 +176,7 @@ impl Network {
     /// Attaches a node: pods on its host network and published host sockets share its address.
     pub fn attach_node(&self, cluster: &ClusterName, address: IpAddr) -> Result<Interface, AttachError> {
         let owner = self.owner(cluster)?;
-        if owner.attached.read().contains(&address) {
+        if owner.attached.read().contains_key(&address) {
             return Err(AttachError::NodeTaken { cluster: cluster.clone(), address });
         }
         Ok(Interface::new(self.routing.clone(), owner, address))

@@ -7,6 +7,7 @@
 //! | file | purpose |
 //! | --- | --- |
 //! | `agnhost`, `busybox`, `curl`, `echo`, `http_echo`, `nginx`, `pause`, `perl`, `request`, `serve`, `socat` | one image each |
+//! | `shell` | `sh -c` of busybox |
 //! | `go_flags`, `go_time`, `template` | flags, times and templates as Go programs have them |
 //! | `web` | HTTP server and client for programs |
 //! | `streams`, `log`, `terminal` | standard streams, bounded output, line discipline |
@@ -27,6 +28,7 @@ mod pause;
 mod perl;
 mod request;
 mod serve;
+mod shell;
 mod socat;
 mod streams;
 mod template;

@@ -117,7 +117,7 @@ async fn start_machines(
     if site.api_server.is_some() {
         kubernetes::workloads(&caches, site.clock, scope);
         load_balancer::start(client, &caches, site.machines.member_index, scope);
-        pod_metrics::start(client, &caches, site.clock, scope);
+        pod_metrics::start(client, &caches, (site.network, site.cluster_name()), site.clock, scope);
     }
     let nodes = nodes::start(site, &caches, certificates, scope).await?;
     dns::start(site, &caches, scope).await?;

@@ -1,9 +1,10 @@
 //! The resource metrics of a member (`metrics.k8s.io`), as metrics-server serves them: for `kubectl top` and autoscalers.
 //!
 //! They are objects of two definitions, because the API server of a member aggregates no other. What is played uses next to
-//! nothing and is not measured: every container counts with the same small amount.
+//! nothing and is not measured. Every container counts with the same small amount; the first container of a pod counts with
+//! a fixed CPU time more for each HTTP request that the pod answers, so that autoscalers follow the load.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use portolan_api::kubernetes::{Pod, View};
@@ -17,12 +18,16 @@ use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Api, Cache, Client, ClientError, Resource};
 use serde_json::{Value, json};
 
+use crate::network::{ClusterName, Network};
+
 /// Time between two measurements.
 const PERIOD: Duration = Duration::from_secs(15);
 /// Thousandths of a CPU that a container counts with.
-const CPU_MILLI: usize = 1;
+const CPU_MILLI: u64 = 1;
+/// CPU time that an answered HTTP request counts with.
+const CPU_PER_REQUEST: Duration = Duration::from_micros(100);
 /// MiB of memory that a container counts with.
-const MEMORY_MIB: usize = 8;
+const MEMORY_MIB: u64 = 8;
 
 struct Metrics {
     pods_api: Api<Object>,
@@ -30,11 +35,29 @@ struct Metrics {
     pods: Cache<Object>,
     nodes: Cache<Object>,
     clock: Clock,
+    network: Network,
+    cluster: ClusterName,
+}
+
+/// The HTTP requests that each pod had answered at the measurement before, by its uid.
+type Answered = HashMap<String, u64>;
+
+/// What a node's pods use together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Usage {
+    cpu_milli: u64,
+    memory_mib: u64,
 }
 
 /// Defines the kinds and measures until `scope` stops.
-pub(super) fn start(client: &Client, caches: &Caches, clock: &Clock, scope: &Shutdown) {
-    let (client, clock) = (client.clone(), clock.clone());
+pub(super) fn start(
+    client: &Client,
+    caches: &Caches,
+    (network, cluster): (&Network, ClusterName),
+    clock: &Clock,
+    scope: &Shutdown,
+) {
+    let (client, clock, network) = (client.clone(), clock.clone(), network.clone());
     let pods = caches.of(&resources::POD.into());
     let nodes = caches.of(&resources::NODE.into());
     spawn_until_stop(scope, async move {
@@ -44,15 +67,18 @@ pub(super) fn start(client: &Client, caches: &Caches, clock: &Clock, scope: &Shu
             pods,
             nodes,
             clock,
+            network,
+            cluster,
         };
         if !(metrics.pods.synced().await && metrics.nodes.synced().await) {
             return;
         }
+        let mut answered = Answered::new();
         loop {
             // The definitions are made again if a user deletes them, and the first measurement may come before they are served.
             let measured = async {
                 define(&client).await?;
-                metrics.measure().await
+                metrics.measure(&mut answered).await
             };
             if let Err(error) = measured.await {
                 tracing::debug!(%error, "the metrics of a member are not written");
@@ -101,24 +127,53 @@ fn definition(kind: &str, plural: &str, scope: &str) -> Object {
 }
 
 impl Metrics {
-    async fn measure(&self) -> Result<(), ClientError> {
+    async fn measure(&self, before: &mut Answered) -> Result<(), ClientError> {
         let now = format_time(self.clock.now());
-        let mut containers_of: BTreeMap<String, usize> = BTreeMap::new();
+        let mut usage_of: BTreeMap<String, Usage> = BTreeMap::new();
+        let mut answered = Answered::new();
+        let mut measured = Vec::new();
         for pod in self.pods.list() {
             let view = Pod::read(&pod).unwrap_or_default();
             if view.status.phase != "Running" || pod.is_deleting() {
                 continue;
             }
-            *containers_of.entry(view.spec.node_name.to_owned()).or_default() += view.spec.containers.len();
-            let names = view.spec.containers.iter().map(|container| container.name);
-            write(&self.pods_api, &pod_metrics(&pod, names, &now)).await?;
+            let address = view.status.pod_ip.parse();
+            let total = address.map_or(0, |address| self.network.answered(&self.cluster, address));
+            // A pod that is measured for the first time may have answered for longer than the period.
+            let new = before.get(pod.uid()).map_or(0, |before| total.saturating_sub(*before));
+            answered.insert(pod.uid().to_owned(), total);
+            let containers: Vec<(&str, Usage)> = containers(&view, requests_milli(new, PERIOD)).collect();
+            let node = usage_of.entry(view.spec.node_name.to_owned()).or_default();
+            for (_, usage) in &containers {
+                node.cpu_milli += usage.cpu_milli;
+                node.memory_mib += usage.memory_mib;
+            }
+            measured.push(pod_metrics(&pod, &containers, &now));
+        }
+        *before = answered;
+        for metrics in measured {
+            write(&self.pods_api, &metrics).await?;
         }
         for node in self.nodes.list() {
-            let containers = containers_of.get(node.name()).copied().unwrap_or_default();
-            write(&self.nodes_api, &node_metrics(&node, containers, &now)).await?;
+            let usage = usage_of.get(node.name()).copied().unwrap_or_default();
+            write(&self.nodes_api, &node_metrics(&node, usage, &now)).await?;
         }
         Ok(())
     }
+}
+
+/// The containers of a pod, each with what it uses.
+fn containers<'a>(pod: &Pod<'a>, requests_milli: u64) -> impl Iterator<Item = (&'a str, Usage)> {
+    let extra = std::iter::once(requests_milli).chain(std::iter::repeat(0));
+    pod.spec.containers.iter().zip(extra).map(|(container, extra)| {
+        (container.name, Usage { cpu_milli: CPU_MILLI + extra, memory_mib: MEMORY_MIB })
+    })
+}
+
+/// Thousandths of a CPU that the requests of a period count with.
+fn requests_milli(requests: u64, period: Duration) -> u64 {
+    let cpu = u128::from(requests) * CPU_PER_REQUEST.as_micros() * 1000;
+    u64::try_from(cpu / period.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Creates or changes the metrics of an object.
@@ -134,8 +189,10 @@ async fn write(api: &Api<Object>, metrics: &Object) -> Result<(), ClientError> {
     }
 }
 
-fn usage(containers: usize) -> Value {
-    json!({ "cpu": format!("{}m", containers * CPU_MILLI), "memory": format!("{}Mi", containers * MEMORY_MIB) })
+impl Usage {
+    fn to_value(self) -> Value {
+        json!({ "cpu": format!("{}m", self.cpu_milli), "memory": format!("{}Mi", self.memory_mib) })
+    }
 }
 
 fn metadata(of: &Object) -> Value {
@@ -144,19 +201,42 @@ fn metadata(of: &Object) -> Value {
     json!({ "name": of.name(), "labels": of.labels(), "ownerReferences": [owner] })
 }
 
-fn pod_metrics<'a>(pod: &Object, containers: impl Iterator<Item = &'a str>, now: &str) -> Object {
+fn pod_metrics(pod: &Object, containers: &[(&str, Usage)], now: &str) -> Object {
     let mut metadata = metadata(pod);
     metadata["namespace"] = json!(pod.namespace());
-    let containers: Vec<Value> = containers.map(|name| json!({ "name": name, "usage": usage(1) })).collect();
+    let containers: Vec<Value> =
+        containers.iter().map(|(name, usage)| json!({ "name": name, "usage": usage.to_value() })).collect();
     Object(
         json!({ "apiVersion": "metrics.k8s.io/v1beta1", "kind": "PodMetrics", "metadata": metadata, "timestamp": now,
         "window": "15s", "containers": containers }),
     )
 }
 
-fn node_metrics(node: &Object, containers: usize, now: &str) -> Object {
+fn node_metrics(node: &Object, pods: Usage, now: &str) -> Object {
+    // The node itself uses something, too.
+    let usage =
+        Usage { cpu_milli: pods.cpu_milli.max(CPU_MILLI), memory_mib: pods.memory_mib.max(MEMORY_MIB) };
     Object(
         json!({ "apiVersion": "metrics.k8s.io/v1beta1", "kind": "NodeMetrics", "metadata": metadata(node), "timestamp": now,
-        "window": "15s", "usage": usage(containers.max(1)) }),
+        "window": "15s", "usage": usage.to_value() }),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_count_with_their_share_of_the_period() {
+        let cases = [
+            ("none", 0, 0),
+            ("less than a thousandth", 149, 0),
+            ("one each second", 15, 0),
+            ("two hundred each second", 3000, 20),
+            ("ten thousand each second", 150_000, 1000),
+        ];
+        for (name, requests, milli) in cases {
+            assert_eq!(requests_milli(requests, PERIOD), milli, "{name}");
+        }
+    }
 }

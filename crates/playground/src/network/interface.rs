@@ -6,6 +6,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use portolan_dns::{AddressType, Resolution};
@@ -51,6 +52,8 @@ struct BoundAddress {
     routing: Arc<RoutingTable>,
     cluster: Arc<ClusterNetwork>,
     address: IpAddr,
+    /// HTTP requests that the built-in programs have answered.
+    answered: Arc<AtomicU64>,
     /// The network namespace of the pod, once it exists.
     namespace: OnceCell<Arc<NetworkNamespace>>,
 }
@@ -77,8 +80,9 @@ pub(crate) enum PodNamespace {
 
 impl Interface {
     pub(crate) fn new(routing: Arc<RoutingTable>, cluster: Arc<ClusterNetwork>, address: IpAddr) -> Self {
-        cluster.attached.write().insert(address);
-        let bound = BoundAddress { routing, cluster, address, namespace: OnceCell::new() };
+        let answered = Arc::new(AtomicU64::new(0));
+        cluster.attached.write().insert(address, answered.clone());
+        let bound = BoundAddress { routing, cluster, address, answered, namespace: OnceCell::new() };
         Self { attachment: Attachment::Bound(Arc::new(bound)), node: None, pod_namespace: "default".into() }
     }
 
@@ -116,6 +120,13 @@ impl Interface {
         match &self.attachment {
             Attachment::Bound(bound) => bound.address,
             Attachment::InPod(address) => *address,
+        }
+    }
+
+    /// Counts an HTTP request that a program has answered. Without effect in a process inside the pod.
+    pub(crate) fn note_answer(&self) {
+        if let Attachment::Bound(bound) = &self.attachment {
+            bound.answered.fetch_add(1, Ordering::Relaxed);
         }
     }
 

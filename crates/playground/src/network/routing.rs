@@ -3,8 +3,9 @@
 //!
 //! [`Interface`](super::Interface) uses it; nothing here waits or moves bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
@@ -45,8 +46,8 @@ pub(crate) struct ClusterNetwork {
     pub(crate) pods: Ranges,
     pub(crate) services: Ranges,
     pub(crate) pool: Mutex<AddressPool>,
-    /// Addresses of pods and nodes that are in use.
-    pub(crate) attached: RwLock<BTreeSet<IpAddr>>,
+    /// Addresses of pods and nodes that are in use, with the number of HTTP requests that their programs have answered.
+    pub(crate) attached: RwLock<BTreeMap<IpAddr, Arc<AtomicU64>>>,
     pub(crate) proxy: Proxy,
     /// DNS zones of its pods.
     pub(crate) zones: OnceLock<Arc<Zones>>,
@@ -173,7 +174,7 @@ impl RoutingTable {
         let link = self.links.watch(&own.name, &owner.name);
         match self.socket(&owner.name, frontend) {
             Some(socket) => Ok(Route { endpoint: frontend.address, socket, link }),
-            None if owner.attached.read().contains(&address) => Err(DialError::Refused),
+            None if owner.attached.read().contains_key(&address) => Err(DialError::Refused),
             None => Err(DialError::Unreachable),
         }
     }
@@ -195,7 +196,7 @@ impl RoutingTable {
         let own_first = clusters.get(&own.name).into_iter().chain(clusters.values());
         own_first
             .into_iter()
-            .find(|cluster| cluster.attached.read().contains(&address))
+            .find(|cluster| cluster.attached.read().contains_key(&address))
             .or_else(|| clusters.values().find(|cluster| cluster.pods.contains(address)))
             .cloned()
     }

@@ -1,12 +1,13 @@
-//! `busybox` and `alpine`: some of their commands, without a shell.
+//! `busybox` and `alpine`: some of their commands.
 
 use std::time::Duration;
 
 use http::header;
 use tokio::io::AsyncReadExt;
 
+use crate::programs::shell::{self, Programs};
 use crate::programs::web::{self, FetchError};
-use crate::programs::{Executable, Image, Process, Running, TERMINATED};
+use crate::programs::{Executable, Image, Process, Running, TERMINATED, curl};
 
 pub(crate) const IMAGE: Image = Image {
     repositories: &["busybox", "alpine"],
@@ -29,6 +30,10 @@ pub(crate) const COMMANDS: &[Executable] = &[
     Executable { path: "/usr/bin/wget", run: |process| ended_by_signal(process, wget) },
 ];
 
+/// What the shell runs.
+static PROGRAMS: Programs =
+    Programs { executables: COMMANDS, packages: &[("curl", curl::IMAGE.executables)] };
+
 /// Runs a command that does not handle signals.
 fn ended_by_signal<C, F>(process: Process, command: C) -> Running
 where
@@ -45,10 +50,7 @@ where
 }
 
 async fn shell(process: Process) -> i32 {
-    process
-        .stderr
-        .line("sh: there is no shell in Portolan's busybox; give a command and its arguments instead");
-    127
+    shell::run(process, &PROGRAMS).await
 }
 
 async fn sleep(process: Process) -> i32 {

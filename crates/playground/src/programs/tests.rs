@@ -170,12 +170,7 @@ async fn programs_refuse_what_they_do_not_understand() {
         ("hashicorp/http-echo", &[], 127, "Missing -text option!"),
         ("alpine/socat", &["PIPE"], 1, "socat: E exactly 2 addresses required (there are 1)"),
         ("busybox:1.36", &["sleep", "x"], 1, "sleep: invalid number 'x'"),
-        (
-            "busybox",
-            &["sh"],
-            127,
-            "sh: there is no shell in Portolan's busybox; give a command and its arguments instead",
-        ),
+        ("busybox", &["sh"], 127, "sh: Portolan's shell only runs a script in its arguments: sh -c SCRIPT"),
         ("curlimages/curl", &["-X", "POST", "http://a"], 2, "curl: option -X: is not supported by Portolan"),
     ];
     for (reference, args, code, text) in cases {
@@ -185,6 +180,54 @@ async fn programs_refuse_what_they_do_not_understand() {
         assert_eq!(program.code().await, code, "{reference} {args:?}");
         assert_eq!(printed(&log).lines().next(), Some(text), "{reference}");
     }
+}
+
+#[tokio::test]
+async fn the_shell_runs_scripts() {
+    let world = world();
+    let cases: [(&str, i32, &str); 12] = [
+        ("echo a; echo 'b  c'", 0, "a\nb  c\n"),
+        ("for i in `seq 2` x\"$A B\"; do echo $i; done", 0, "1\n2\nx1 B\n"),
+        ("L='p  q'; echo $L; echo \"$L\"; echo a$L", 0, "p q\np  q\nap q\n"),
+        ("false || echo $?; true && echo yes && false", 1, "1\nyes\n"),
+        ("if false; then echo a; elif true; then echo b; else echo c; fi", 0, "b\n"),
+        ("N=$(seq 3); while true; do for n in $N; do echo $n; break; done; exit 4; done", 4, "1\n"),
+        ("until true; do echo a; done; X=1 env", 0, "A=1\nX=1\n"),
+        ("Y=2; export Y Z=3; env", 0, "A=1\nY=2\nZ=3\n"),
+        ("curl x", 127, "sh: curl: not found\n"),
+        ("apk add --no-cache curl; curl", 3, "OK\n"),
+        ("apk add vim", 1, "ERROR: unable to select packages:\n"),
+        ("echo a | cat", 2, "sh: syntax error: '|' is not supported by Portolan's shell\n"),
+    ];
+    for (script, code, want) in cases {
+        let pod = world.network.attach_pod(&world.one).expect("address");
+        let shell = start(pod, "alpine:3.19", &["sh", "-c", script], &[("A", "1")]);
+        let log = shell.log.clone();
+        assert_eq!(shell.code().await, code, "{script}: {}", printed(&log));
+        assert!(printed(&log).starts_with(want), "{script}: {}", printed(&log));
+    }
+    let pod = world.network.attach_pod(&world.one).expect("address");
+    let failing = start(pod, "busybox", &["sh", "-ec", "if false; then :; fi; echo a; false; echo b"], &[]);
+    let log = failing.log.clone();
+    assert_eq!((failing.code().await, printed(&log).as_str()), (1, "a\n"));
+    let pod = world.network.attach_pod(&world.one).expect("address");
+    let endless = start(pod, "busybox", &["sh", "-c", "while true; do true; done"], &[]);
+    endless.stopping.cancel();
+    assert_eq!(endless.code().await, TERMINATED);
+}
+
+#[tokio::test]
+async fn answered_requests_are_counted_for_the_pod() {
+    let world = world();
+    let server = start(world.network.attach_pod(&world.one).expect("address"), "nginx", &[], &[]);
+    listening(&world, &server, 80, crate::network::Protocol::Tcp).await;
+    let address = server.interface.address();
+    let client = world.network.attach_pod(&world.two).expect("address");
+    let script = format!("apk add curl; for i in `seq 5`; do curl -s http://{address}; done");
+    assert_eq!(start(client, "alpine", &["sh", "-c", &script], &[]).code().await, 0);
+    assert_eq!(world.network.answered(&world.one, address), 5);
+    assert_eq!(world.network.answered(&world.two, address), 0, "another cluster");
+    drop(server);
 }
 
 #[tokio::test]

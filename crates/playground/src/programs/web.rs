@@ -49,11 +49,13 @@ where
     H: Fn(&Parts) -> Answer + Clone + Send + 'static,
 {
     let listener = network.listen(port).await?;
+    let network = network.clone();
     serve_connections(listener, stopping, move |stream, stopping| {
-        let handler = handler.clone();
+        let (handler, network) = (handler.clone(), network.clone());
         async move {
             let service = service_fn(move |request: Request<hyper::body::Incoming>| {
                 let answer = handler(&request.into_parts().0);
+                network.note_answer();
                 async move { Ok::<_, Infallible>(answer) }
             });
             let connection = hyper::server::conn::http1::Builder::new()
