@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 /// Namespace of credentials and leases of clusters.
 pub const CLUSTER_NAMESPACE: &str = "karmada-cluster";
 
+/// ClusterRole of the control plane, and its binding, by which its administrator uses the proxies of all clusters.
+pub const CLUSTER_PROXY_ADMIN: &str = "cluster-proxy-admin";
+
 /// Namespace of the control plane's own objects.
 pub const SYSTEM_NAMESPACE: &str = "karmada-system";
 

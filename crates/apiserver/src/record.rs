@@ -117,8 +117,8 @@ pub const FRAME_END: &str = "}\n";
 pub struct Summary {
     /// `metadata.uid`.
     pub uid: Box<str>,
-    /// `metadata.labels`.
-    pub labels: BTreeMap<String, String>,
+    /// `metadata.labels`, in order of their keys. Most objects have few, and a map takes half a KiB.
+    labels: Box<[(Box<str>, Box<str>)]>,
     /// Whether `metadata.deletionTimestamp` is set.
     pub is_deleting: bool,
 }
@@ -378,25 +378,31 @@ struct RecordMeta {
     #[serde(default)]
     uid: Box<str>,
     #[serde(default)]
-    labels: BTreeMap<String, String>,
+    labels: BTreeMap<Box<str>, Box<str>>,
     deletion_timestamp: Option<serde::de::IgnoredAny>,
 }
 
 impl From<RecordMeta> for Summary {
     fn from(metadata: RecordMeta) -> Self {
         let is_deleting = metadata.deletion_timestamp.is_some();
-        Self { uid: metadata.uid, labels: metadata.labels, is_deleting }
+        Self { uid: metadata.uid, labels: metadata.labels.into_iter().collect(), is_deleting }
     }
 }
 
 impl Summary {
+    /// The value of a label.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        let found = self.labels.binary_search_by(|(name, _)| (**name).cmp(key));
+        found.ok().map(|index| &*self.labels[index].1)
+    }
+
     fn of(object: &Value) -> Self {
         let metadata = &object["metadata"];
         let labels = metadata["labels"].as_object().into_iter().flatten();
         Self {
             uid: metadata["uid"].as_str().unwrap_or_default().into(),
             labels: labels
-                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into())))
                 .collect(),
             is_deleting: metadata["deletionTimestamp"].is_string(),
         }

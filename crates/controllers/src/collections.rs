@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use portolan_api::resources;
 use portolan_net::Shutdown;
 use portolan_object::{GroupKind, Object};
 use portolan_plan::propagation::node_ports::note_allocated;
 use portolan_runtime::cache::{Change, drop_managed_fields};
 use portolan_runtime::client::Discovered;
-use portolan_runtime::{Backoff, Cache, Client, ClientError, Resource};
+use portolan_runtime::{Api, Backoff, Cache, Client, ClientError, Resource};
 use tokio::sync::{Notify, watch};
 
 use crate::definitions::established_kind;
@@ -275,8 +276,11 @@ impl Inner {
 
     fn start_cache(&self, resource: &Resource) -> (Cache<Object>, Shutdown) {
         let scope = self.scope.child();
-        let cache = Cache::of(&self.client, resource.clone());
+        let cache = Cache::of(&self.client, resource.clone()).compact();
         let cache = match self.extent {
+            Extent::Whole if resources::SERVICE.is_kind(&resource.gvk) => {
+                cache.with_managed_fields().trim(trim_template)
+            }
             Extent::Whole => cache.trim(trim_template),
             Extent::Identity if resource.gvk.kind == "Namespace" => cache.trim(keep_identity),
             Extent::Identity => {
@@ -290,6 +294,12 @@ impl Inner {
         };
         (cache.start(&scope), scope)
     }
+}
+
+/// The client of templates. Answers to writes of Services have `managedFields`, for [`trim_template`].
+pub(crate) fn template_api(client: &Client, resource: &Resource) -> Api<Object> {
+    let api = client.resource(resource);
+    if resources::SERVICE.is_kind(&resource.gvk) { api.with_managed_fields() } else { api }
 }
 
 /// Drops `managedFields` of a template, and notes what propagation needs of them.

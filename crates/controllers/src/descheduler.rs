@@ -31,6 +31,7 @@ impl Default for Descheduling {
 pub(crate) fn start(hub: &Hub, settings: Descheduling) {
     let bindings = Cache::<ResourceBinding>::of_kind(&hub.client)
         .trim(|binding| binding.metadata.managed_fields.clear())
+        .compact()
         .start(&hub.scope);
     let hub = hub.clone();
     spawn_until_stop(&hub.scope.clone(), async move {
@@ -39,7 +40,7 @@ pub(crate) fn start(hub: &Hub, settings: Descheduling) {
         }
         loop {
             tokio::time::sleep(settings.interval).await;
-            for binding in bindings.list() {
+            for binding in bindings.keys().iter().filter_map(|key| bindings.get(key)) {
                 look_at(&hub, &binding, settings.threshold).await;
             }
         }

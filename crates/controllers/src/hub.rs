@@ -130,6 +130,7 @@ impl Hub {
         let rest = reach.scope_of_rest(scope);
         let works = Cache::<Work>::of_kind(client)
             .select(reach.works())
+            .compact()
             .trim(|work| work.metadata.managed_fields.clear())
             .index(WORKS_BY_BINDING, |_, work| {
                 binding_of(work).map(|key| key.to_string()).into_iter().collect()

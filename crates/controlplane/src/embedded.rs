@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use portolan_apiserver::auth::{Authentication, User as ApiUser};
 use portolan_apiserver::mounted::Mounted;
 use portolan_apiserver::proxy::{Backends, Forwarder, Kubelets};
@@ -20,7 +21,9 @@ use portolan_net::kubeconfig::{Cluster, Kubeconfig, NamedCluster};
 use portolan_net::server::{ConnectionMetrics, ListenError, Server, listen};
 use portolan_net::tls::{ClientCertificates, TlsError, server_config};
 use portolan_net::{Clock, Shutdown, telemetry};
-use portolan_runtime::Client;
+use portolan_object::{GroupVersionKind, ObjectKey};
+use portolan_runtime::client::StoredObjects;
+use portolan_runtime::{Client, Resource};
 use portolan_store::{Batch, OpenError, Store, Write};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -192,7 +195,8 @@ impl EmbeddedServer {
         certificates.keep_renewed(settings.clock, scope);
         remember_port(settings.directory, address.port());
         let (user, group) = ADMINISTRATOR;
-        let client = Client::in_process(api_server.local(ApiUser::new(user, [group])));
+        let client = Client::in_process(api_server.local(ApiUser::new(user, [group])))
+            .with_stored(Arc::new(Stored(api_server.clone())));
         let ca_pem = certificates.authority_pem().to_owned();
         let definitions = kubernetes::definitions(&client, scope);
         kubernetes::housekeeping(&client, &definitions, &ca_pem, settings.clock, scope);
@@ -298,6 +302,16 @@ fn last_port(directory: &Path) -> Option<u16> {
 fn remember_port(directory: &Path, port: u16) {
     if let Err(error) = fs::write(port_file(directory), format!("{port}\n")) {
         tracing::warn!(%error, "cannot remember the port of the API server");
+    }
+}
+
+/// The objects of the embedded API server.
+struct Stored(ApiServer);
+
+impl StoredObjects for Stored {
+    fn text(&self, resource: &Resource, key: &ObjectKey, version: u64) -> Option<Bytes> {
+        let GroupVersionKind { group, version: api_version, .. } = &resource.gvk;
+        self.0.stored((group, api_version, &resource.plural), (&key.namespace, &key.name), version)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use portolan_api::cluster::Cluster;
 use portolan_api::kind::Kind;
-use portolan_api::resources;
+use portolan_api::{names, resources};
 use portolan_object::Object;
 use portolan_runtime::client::Apply;
 use portolan_runtime::{Client, ClientError};
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::certificates::ADMINISTRATOR;
 
-const NAME: &str = "cluster-proxy-admin";
+const NAME: &str = names::CLUSTER_PROXY_ADMIN;
 
 /// Applies the role and its binding.
 pub(crate) async fn install(client: &Client) -> Result<(), ClientError> {

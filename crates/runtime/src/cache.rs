@@ -39,7 +39,12 @@
 //! # }
 //! ```
 
+mod announcing;
 mod caches;
+mod compact;
+mod contact;
+mod entries;
+mod key_set;
 mod reflector;
 mod size;
 mod state;
@@ -59,10 +64,12 @@ use tokio::time::Instant;
 pub use caches::Caches;
 pub use subscription::{Notice, Subscription};
 
-use crate::client::{Client, Selection};
+use crate::client::{Client, ManagedFields, Selection};
 use crate::limits::Ledger;
 use crate::resource::Resource;
 use crate::scope::spawn_until_stop;
+use compact::Codec;
+use entries::{CacheState, Entry};
 use reflector::Reflector;
 use state::{SharedCache, Weigh};
 
@@ -142,6 +149,8 @@ pub struct CacheBuilder<T> {
     trim: Option<Trim<T>>,
     indexes: Vec<(&'static str, IndexBy<T>)>,
     is_metadata: bool,
+    is_compact: bool,
+    managed_fields: ManagedFields,
 }
 
 impl<T: Content> CacheBuilder<T> {
@@ -166,6 +175,22 @@ impl<T: Content> CacheBuilder<T> {
         self
     }
 
+    /// Reads the `managedFields` of objects, for a [`CacheBuilder::trim`] that uses them.
+    #[must_use]
+    pub fn with_managed_fields(mut self) -> Self {
+        self.managed_fields = ManagedFields::Kept;
+        self
+    }
+
+    /// Keeps objects as JSON and decodes them when they are read, except the few that changed last. For large collections
+    /// of which a reader needs one object at a time: a fifth of the memory or less, and some microseconds for each object
+    /// read.
+    #[must_use]
+    pub fn compact(mut self) -> Self {
+        self.is_compact = true;
+        self
+    }
+
     /// Adds an index for [`Cache::by_index`].
     #[must_use]
     pub fn index(
@@ -181,11 +206,17 @@ impl<T: Content> CacheBuilder<T> {
     pub fn start(self, scope: &Shutdown) -> Cache<T> {
         let ledger = self.client.budget().map(|budget| Ledger::new(budget.clone()));
         let weigh = ledger.map(|ledger| Weigh { ledger, memory_of: size::memory_of::<T> });
-        let shared = Arc::new(SharedCache::new(self.indexes, self.trim, weigh));
+        let stored = self.client.stored().cloned();
+        let codec = self.is_compact.then(|| Codec::new(self.resource.clone(), stored, self.managed_fields));
+        let shared = Arc::new(SharedCache::new(self.indexes, self.trim, weigh, codec));
         let (synced_sender, synced) = watch::channel(false);
         let resource = Arc::new(self.resource.clone());
         self.client.report_cache(&self.resource, &shared);
         let api = self.client.resource(&self.resource);
+        let api = match self.managed_fields {
+            ManagedFields::Kept => api.with_managed_fields(),
+            ManagedFields::Dropped => api,
+        };
         let reflector = Reflector::new(
             if self.is_metadata { api.metadata_only() } else { api },
             self.selection,
@@ -202,7 +233,18 @@ impl<T: Content> Cache<T> {
     pub fn of(client: &Client, resource: Resource) -> CacheBuilder<T> {
         let selection = Selection::all();
         let client = client.clone();
-        CacheBuilder { client, resource, selection, trim: None, indexes: Vec::new(), is_metadata: false }
+        let (indexes, is_metadata, is_compact) = (Vec::new(), false, false);
+        let managed_fields = ManagedFields::Dropped;
+        CacheBuilder {
+            client,
+            resource,
+            selection,
+            trim: None,
+            indexes,
+            is_metadata,
+            is_compact,
+            managed_fields,
+        }
     }
 }
 
@@ -242,7 +284,7 @@ impl<T> Cache<T> {
 
     /// Gets one object.
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<T>> {
-        self.shared.read(|state| state.objects.get(key).cloned())
+        self.shared.get(key)
     }
 
     /// Whether the cache has the object.
@@ -252,16 +294,18 @@ impl<T> Cache<T> {
 
     /// All objects, ordered by namespace and name.
     pub fn list(&self) -> Vec<Arc<T>> {
-        self.shared.read(|state| state.objects.values().cloned().collect())
+        self.shared.get_all(|state| state.objects.values().map(|entry| entry.object.clone()).collect())
     }
 
     /// The objects of one namespace, ordered by name.
     pub fn list_namespace(&self, namespace: &str) -> Vec<Arc<T>> {
-        let first = ObjectKey::namespaced(namespace, "");
-        self.shared.read(|state| {
-            let from = state.objects.range((Bound::Included(first), Bound::Unbounded));
-            from.take_while(|(key, _)| key.namespace == namespace).map(|(_, object)| object.clone()).collect()
-        })
+        self.shared
+            .get_all(|state| in_namespace(state, namespace).map(|(_, entry)| entry.object.clone()).collect())
+    }
+
+    /// The keys of one namespace, in order.
+    pub fn keys_of_namespace(&self, namespace: &str) -> Vec<ObjectKey> {
+        self.shared.read(|state| in_namespace(state, namespace).map(|(key, _)| key.clone()).collect())
     }
 
     /// All keys, in order.
@@ -271,9 +315,9 @@ impl<T> Cache<T> {
 
     /// The objects with the index key `value`, ordered by key. Empty if the index does not exist.
     pub fn by_index(&self, index: &str, value: &str) -> Vec<Arc<T>> {
-        self.shared.read(|state| {
+        self.shared.get_all(|state| {
             let keys = state.indexed(index, value);
-            keys.filter_map(|key| state.objects.get(key).cloned()).collect()
+            keys.filter_map(|key| state.objects.get(key).map(|entry| entry.object.clone())).collect()
         })
     }
 
@@ -284,7 +328,7 @@ impl<T> Cache<T> {
 
     /// Number of objects with the index key `value`.
     pub fn count_by_index(&self, index: &str, value: &str) -> usize {
-        self.shared.read(|state| state.indexed(index, value).count())
+        self.shared.read(|state| state.count(index, value))
     }
 
     /// Number of objects.
@@ -351,6 +395,16 @@ impl<T: Send + Sync + 'static> Cache<T> {
         self.shared.observe_changes(Box::new(move |change| sender.send(change)));
         subscription
     }
+}
+
+/// The entries of one namespace, in order.
+fn in_namespace<'a, T>(
+    state: &'a CacheState<T>,
+    namespace: &'a str,
+) -> impl Iterator<Item = (&'a ObjectKey, &'a Entry<T>)> {
+    let first = ObjectKey::namespaced(namespace, "");
+    let from = state.objects.range((Bound::Included(first), Bound::Unbounded));
+    from.take_while(move |(key, _)| key.namespace == namespace)
 }
 
 #[cfg(test)]

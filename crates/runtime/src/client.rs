@@ -28,6 +28,7 @@ pub mod fuzzing;
 mod kubeconfig;
 mod operations;
 mod options;
+mod stored;
 mod stream;
 mod table;
 mod transport;
@@ -56,11 +57,13 @@ pub use exec::{Exec, ProcessEvent, ProcessInput, ProcessOutput};
 pub use kubeconfig::{KubeconfigContext, KubeconfigError, KubeconfigFiles};
 pub use operations::{Api, List};
 pub use options::{Apply, Delete, Patch, Propagation, Selection};
+pub use stored::StoredObjects;
 pub use stream::ByteStream;
 pub use table::{Column, Row, Table, TableMetadata, TableOptions};
 pub use transport::Body;
 pub use watch::WatchStream;
 
+pub(crate) use decode::{ManagedFields, object_of_one};
 pub(crate) use operations::{Pages, WatchStart};
 
 use transport::{Answer, Bounds, Transport, full};
@@ -96,6 +99,8 @@ pub struct Client {
     budget: Option<Arc<Budget>>,
     /// Whether the server is in this process.
     is_local: bool,
+    /// What the server in this process keeps.
+    stored: Option<Arc<dyn StoredObjects>>,
 }
 
 /// Where a client and the caches over it report.
@@ -176,7 +181,13 @@ impl Client {
             limits: AnswerLimits::default(),
             budget: None,
             is_local: false,
+            stored: None,
         }
+    }
+
+    /// What the server in this process keeps, for caches to share.
+    pub(crate) fn stored(&self) -> Option<&Arc<dyn StoredObjects>> {
+        self.stored.as_ref()
     }
 
     /// A client of a server that this server forwards requests to, below `prefix`; `server` is its name in errors.

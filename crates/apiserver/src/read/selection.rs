@@ -48,7 +48,7 @@ impl Selection {
 
     /// Whether an object is selected.
     pub(crate) fn matches(&self, resource: &Resource, item: &Versioned<Record>) -> bool {
-        let labels = || self.labels.is_everything() || self.labels.matches(&item.value.summary().labels);
+        let labels = || self.labels.matches_with(|key| item.value.summary().label(key));
         let fields = || self.fields.is_everything() || self.fields_match(resource, item);
         labels() && fields()
     }

@@ -28,7 +28,8 @@ const COMPONENT: &str = "garbage-collector-controller";
 /// An object anywhere in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Node {
-    resource: Resource,
+    /// Shared by all nodes of the resource.
+    resource: Arc<Resource>,
     key: ObjectKey,
 }
 
@@ -41,6 +42,7 @@ impl fmt::Display for Node {
 /// All objects by uid, and the dependents of each owner.
 #[derive(Debug, Default)]
 struct Graph {
+    resources: BTreeSet<Arc<Resource>>,
     by_uid: BTreeMap<String, Node>,
     dependents: BTreeMap<String, BTreeSet<Node>>,
     /// Owners in other scopes that an Event has told of, by the uid of the dependent.
@@ -50,7 +52,7 @@ struct Graph {
 impl Graph {
     /// Applies a change and returns the nodes that must be checked because of it.
     fn update(&mut self, resource: &Resource, change: &Change<Object>) -> Vec<Node> {
-        let node = Node { resource: resource.clone(), key: change.key.clone() };
+        let node = Node { resource: self.shared(resource), key: change.key.clone() };
         let mut affected = Vec::new();
         if let Some(old) = &change.old {
             for uid in owner_uids(old) {
@@ -85,6 +87,16 @@ impl Graph {
             }
         }
         affected
+    }
+
+    /// The resource, as its other nodes have it.
+    fn shared(&mut self, resource: &Resource) -> Arc<Resource> {
+        if let Some(known) = self.resources.get(resource) {
+            return known.clone();
+        }
+        let shared = Arc::new(resource.clone());
+        self.resources.insert(shared.clone());
+        shared
     }
 
     fn dependents_of(&self, uid: &str) -> Vec<Node> {

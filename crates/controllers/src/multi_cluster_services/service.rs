@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::controller::Controller;
 use super::unapplied::Unapplied;
+use crate::collections::template_api;
 use crate::missing::ignore_missing;
 use crate::propagation::{Binding, binding_key};
 
@@ -51,7 +52,7 @@ impl Controller {
     }
 
     async fn patch_template(&self, template: &Object, metadata: Value) -> Result<Object, BoxError> {
-        let api = self.pipeline.hub().client.resource::<Object>(&resources::SERVICE.into());
+        let api = template_api(&self.pipeline.hub().client, &resources::SERVICE.into());
         let written = api.patch(&template.key(), &Patch::Merge(json!({ "metadata": metadata }))).await?;
         self.pipeline.template_written(written.clone());
         Ok(written)

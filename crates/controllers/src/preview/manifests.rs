@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{PlanError, title};
+use crate::collections::template_api;
 
 /// A namespace that every API server has, for the dry run of objects in a namespace that does not exist yet.
 const EXISTING_NAMESPACE: &str = "default";
@@ -71,7 +72,7 @@ async fn apply_one(
     mut manifest: Object,
     new_namespaces: &BTreeSet<String>,
 ) -> Result<Applied, PlanError> {
-    let api = hub.resource::<Object>(&found.resource);
+    let api = template_api(hub, &found.resource);
     let refused = |source| PlanError::Refused { object: title(&manifest), source };
     match api.get(&manifest.key()).await {
         Ok(present) => {

@@ -10,7 +10,7 @@ use portolan_runtime::client::{BoxError, Patch};
 use portolan_runtime::{Api, ClientError};
 use serde_json::{Map, Value, json};
 
-use crate::collections::trim_template;
+use crate::collections::{template_api, trim_template};
 use crate::failures::Failures;
 use crate::missing::ignore_missing;
 use crate::propagation::scoped::Binding;
@@ -129,7 +129,7 @@ async fn write(pipeline: &Pipeline, template: &Object, mut metadata: Value) -> R
 fn api(pipeline: &Pipeline, template: &Object) -> Result<Api<Object>, NotServed> {
     let kind = template.group_version_kind();
     let cache = pipeline.templates.of_kind(&kind.group_kind()).ok_or(NotServed(kind))?;
-    Ok(pipeline.hub.client.resource(cache.resource()))
+    Ok(template_api(&pipeline.hub.client, cache.resource()))
 }
 
 /// Metadata of a merge patch that removes every mark of a claim.

@@ -93,9 +93,7 @@ pub(super) fn start(hub: &Hub, interpreters: &Interpreters, brake: BrakeOptions)
         MembershipChange::Left(name) => {
             joining.write().remove(name);
             let namespace = names::execution_namespace(name.as_str());
-            for work in hub_of_members.works.list_namespace(&namespace) {
-                lost.add(ObjectKey::namespaced(&*namespace, &*work.metadata.name));
-            }
+            hub_of_members.works.keys_of_namespace(&namespace).into_iter().for_each(|work| lost.add(work));
         }
     });
     driver::run(Arc::new(remove::Abandoned(hub.clone())), &abandoned, 2, &hub.scope);
@@ -153,9 +151,8 @@ impl Executor {
 
     fn queue_all(&self) {
         let namespace = names::execution_namespace(self.member.name().as_str());
-        for work in self.hub.works.list_namespace(&namespace) {
-            self.queue.add(ObjectKey::namespaced(&*namespace, &*work.metadata.name));
-        }
+        let works = self.hub.works.keys_of_namespace(&namespace);
+        works.into_iter().for_each(|work| self.queue.add(work));
     }
 
     /// Queues all Works when the member recovers, and when it serves a new kind.

@@ -20,7 +20,7 @@ use portolan_runtime::{ClientError, Outcome};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::collections::trim_template;
+use crate::collections::{template_api, trim_template};
 use crate::missing::ignore_missing;
 use crate::propagation::schedule::{self, Scheduled};
 use crate::propagation::scoped::Binding;
@@ -189,7 +189,7 @@ async fn write_template_status(
         }
     });
     let Some(patch) = aggregated?.and_then(|status| status_patch(template, &status)) else { return Ok(()) };
-    let api = pipeline.hub.client.resource::<Object>(cache.resource());
+    let api = template_api(&pipeline.hub.client, cache.resource());
     if let Some(mut written) = ignore_missing(api.patch_status(&key, &Patch::Merge(patch)).await)? {
         trim_template(&mut written);
         let version = written.resource_version().to_owned();

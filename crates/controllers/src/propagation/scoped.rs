@@ -97,6 +97,8 @@ impl Binding {
 
 /// A type that stands for both variants of a kind.
 pub(crate) trait Scope: Content {
+    /// Whether there are many of the kind, of which a reader needs one at a time.
+    const IS_COMPACT: bool;
     /// The namespaced and the cluster-scoped resource.
     fn resources() -> [Resource; 2];
     /// Metadata.
@@ -106,8 +108,9 @@ pub(crate) trait Scope: Content {
 }
 
 macro_rules! scope {
-    ($name:ident, $namespaced:ty, $cluster:ty) => {
+    ($name:ident, $namespaced:ty, $cluster:ty, $is_compact:literal) => {
         impl Scope for $name {
+            const IS_COMPACT: bool = $is_compact;
             fn resources() -> [Resource; 2] {
                 [Resource::of::<$namespaced>(), Resource::of::<$cluster>()]
             }
@@ -120,9 +123,9 @@ macro_rules! scope {
         }
     };
 }
-scope!(Policy, PropagationPolicy, ClusterPropagationPolicy);
-scope!(Override, OverridePolicy, ClusterOverridePolicy);
-scope!(Binding, ResourceBinding, ClusterResourceBinding);
+scope!(Policy, PropagationPolicy, ClusterPropagationPolicy, false);
+scope!(Override, OverridePolicy, ClusterOverridePolicy, false);
+scope!(Binding, ResourceBinding, ClusterResourceBinding, true);
 
 /// Name of an index, and the index keys of an object.
 pub(crate) type Index<T> = (&'static str, fn(&T) -> Vec<String>);
@@ -147,6 +150,9 @@ impl<T: Scope> Scoped<T> {
         let start = |resource| {
             let mut cache = Cache::of(client, resource)
                 .trim(|object: &mut T| object.metadata_mut().managed_fields.clear());
+            if T::IS_COMPACT {
+                cache = cache.compact();
+            }
             for &(name, values) in indexes {
                 cache = cache.index(name, move |_, object| values(object));
             }

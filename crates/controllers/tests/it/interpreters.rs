@@ -297,6 +297,17 @@ async fn a_node_port_that_is_taken_is_allocated_by_the_member() {
     assert_eq!(port(&fixed), written);
     let is_applied = |binding: &Object| condition(binding, "FullyApplied") == "True";
     set.hub.when(BINDING, "default/web-service", is_applied).await;
+    // A port that the user wrote is not changed where it is taken, also after the template's own writes.
+    set.hub.create(service("clash", Some(port(&eu)))).await;
+    set.hub.create(policy("clash", SERVICE, "clash", &["eu", "us"])).await;
+    let there = set.member("us").when_there(SERVICE, "default/clash").await;
+    assert_eq!(port(&there), port(&eu));
+    let is_refused = |binding: &Object| condition(binding, "FullyApplied") == "False";
+    set.hub.when(BINDING, "default/clash-service", is_refused).await;
+    set.hub.patch(SERVICE, "default/clash", json!({ "metadata": { "labels": { "a": "b" } } })).await;
+    let is_labelled = |service: &Object| service.label("a") == Some("b");
+    set.member("us").when(SERVICE, "default/clash", is_labelled).await;
+    assert!(set.member("eu").get(SERVICE, "default/clash").await.is_none(), "no other port was allocated");
     // A change of the template leaves the port that the member has allocated.
     set.hub.patch(SERVICE, "default/web", json!({ "spec": { "selector": { "app": "other" } } })).await;
     let is_new = |service: &Object| service.str_at(&["spec", "selector", "app"]) == "other";

@@ -13,9 +13,11 @@ use portolan_api::resources;
 use portolan_object::{Object, Status};
 use serde_json::{Value, json};
 
-/// Writes the annotation with the allocated ports of a Service, from its `managedFields`. Other objects stay as they are.
+/// Writes the annotation with the allocated ports of a Service, from its `managedFields`. Other objects stay as they are, and
+/// Services without `managedFields`, which have the annotation already if they need it.
 pub fn note_allocated(template: &mut Object) {
-    if !resources::SERVICE.is_kind_of(template) {
+    let has_managers = template.at(&["metadata", "managedFields"]).is_some();
+    if !resources::SERVICE.is_kind_of(template) || !has_managers {
         return;
     }
     let noted = allocated(template).join(",");
@@ -149,9 +151,16 @@ mod tests {
         }
         let mut plain =
             Object(json!({ "apiVersion": "v1", "kind": "Service", "spec": { "ports": [{ "port": 80 }] },
-            "metadata": { "annotations": { ALLOCATED_PORTS: "80/TCP" } } }));
+            "metadata": { "annotations": { ALLOCATED_PORTS: "80/TCP" }, "managedFields": [] } }));
         note_allocated(&mut plain);
         assert_eq!(plain.annotation(ALLOCATED_PORTS), None, "it has no node port");
+        let mut noted = preferred();
+        note_allocated(&mut noted);
+        assert_eq!(
+            noted.annotation(ALLOCATED_PORTS),
+            Some("80/TCP"),
+            "noted before managedFields were dropped"
+        );
         let mut other = Object(json!({ "apiVersion": "example.com/v1", "kind": "Service",
             "spec": { "ports": [{ "port": 80, "nodePort": 30001 }] } }));
         note_allocated(&mut other);

@@ -14,7 +14,6 @@ mod check;
 mod listing;
 mod progress;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,12 +25,13 @@ use tracing::Span;
 
 use crate::backoff::Backoff;
 use crate::cache::Content;
-use crate::cache::state::{Refusal, SharedCache};
+use crate::cache::contact::Refusal;
+use crate::cache::state::SharedCache;
 use crate::client::{Api, ClientError, Seen, Selection, WatchEvent, WatchStart, WatchStream};
 use crate::cluster_name::ClusterName;
 use crate::limits::{Budget, Excess};
 use check::VersionCheck;
-use listing::{Collection, Listing};
+use listing::Listing;
 use progress::{End, Failure, Pause, Progress, Request};
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
@@ -106,8 +106,6 @@ pub(super) struct Reflector<T> {
     selection: Selection,
     shared: Arc<SharedCache<T>>,
     synced: watch::Sender<bool>,
-    /// Version of each object, to tell after a relist what changed.
-    versions: HashMap<ObjectKey, String>,
     progress: Progress,
     /// When the server was last heard.
     heard: Instant,
@@ -124,7 +122,7 @@ impl<T: Content> Reflector<T> {
     ) -> Self {
         let progress = Progress::new(!api.client().may_stream_lists());
         let heard = Instant::now();
-        Self { api, selection, shared, synced, versions: HashMap::new(), progress, heard, is_fresh: false }
+        Self { api, selection, shared, synced, progress, heard, is_fresh: false }
     }
 
     /// Never returns; the scope that spawned it drops it.
@@ -141,7 +139,7 @@ impl<T: Content> Reflector<T> {
                 return self.stop(&budget, excess.clone()).await;
             }
             if error.has_lost_history() {
-                self.versions.clear();
+                self.shared.forget_versions();
             }
             let pause = self.progress.ended(error.end());
             if self.progress.must_list() {
@@ -161,8 +159,8 @@ impl<T: Content> Reflector<T> {
             }
             Request::List(pages) => {
                 let mut listing = Listing::new(self.api.client().budget());
-                let (known, shared) = (&self.versions, &self.shared);
-                let keep = |seen: Seen<T>, _bytes: usize| listing.put(seen, known, shared);
+                let shared = &self.shared;
+                let keep = |seen: Seen<T>, _bytes: usize| listing.put(seen, shared);
                 let version = self.api.read_list(&self.selection, *pages, keep).await?;
                 self.replace(listing, &version);
                 Ok(())
@@ -233,7 +231,7 @@ impl<T: Content> Reflector<T> {
             let next = tokio::time::timeout(STREAMING_LIST_SILENCE, stream.next()).await;
             match next.map_err(|_| ReflectorError::Incomplete)?? {
                 Some(WatchEvent::Added(seen) | WatchEvent::Modified(seen)) => {
-                    let put = listing.put(seen, &self.versions, &self.shared);
+                    let put = listing.put(seen, &self.shared);
                     put.map_err(|excess| stream.excessive(excess))?;
                 }
                 Some(WatchEvent::Deleted(seen)) => listing.remove(&seen.key),
@@ -305,18 +303,15 @@ impl<T: Content> Reflector<T> {
             WatchEvent::Added(seen) | WatchEvent::Modified(seen) => {
                 let Seen { key, resource_version, object, trace } = seen;
                 let span = self.span(&key, trace);
-                span.in_scope(|| self.shared.put(key.clone(), &resource_version, object))?;
-                self.versions.insert(key, resource_version.clone());
+                span.in_scope(|| self.shared.put(key, &resource_version, object))?;
                 resource_version
             }
             WatchEvent::Known { key, resource_version } => {
                 self.shared.confirm(&key, &resource_version);
-                self.versions.insert(key, resource_version.clone());
                 resource_version
             }
             WatchEvent::Deleted(seen) => {
                 let Seen { key, resource_version, object, trace } = seen;
-                self.versions.remove(&key);
                 let span = self.span(&key, trace);
                 span.in_scope(|| self.shared.remove(key, &resource_version, object));
                 resource_version
@@ -346,13 +341,11 @@ impl<T: Content> Reflector<T> {
     }
 
     fn replace(&mut self, listing: Listing<T>, resource_version: &str) {
-        let Collection { versions, objects } = listing.complete();
         // Observers of the first list find a synced cache.
         let synced = || {
             self.synced.send_replace(true);
         };
-        self.shared.replace(objects, resource_version, synced);
-        self.versions = versions;
+        self.shared.replace(listing.complete(), resource_version, synced);
         self.progress.listed(resource_version);
         self.shared.listed();
         self.heard = Instant::now();

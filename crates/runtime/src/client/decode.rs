@@ -1,7 +1,8 @@
 //! Decodes lists, watch frames and the answers to writes.
 //!
 //! Key and version of an object are decoded first, while the object is still text. `managedFields` are often half of
-//! an object and expensive to decode, so they are cut out of the text in watches and in the answers to writes.
+//! an object and expensive to decode, so they are cut out of the text in watches and in the answers to writes, unless a
+//! reader asks for them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,6 +29,15 @@ pub struct Seen<T> {
     /// The trace of the write that made this version, or that deleted the object. Known in watches of a server in this
     /// process.
     pub(crate) trace: Option<TraceContext>,
+}
+
+/// Whether `managedFields` of objects are decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ManagedFields {
+    /// They are cut out.
+    Dropped,
+    /// They are decoded like all other fields.
+    Kept,
 }
 
 /// Most items of one page. Clients ask for 500; a server may ignore that, and items without content are short.
@@ -194,24 +204,27 @@ pub(crate) fn object<T: DeserializeOwned>(
     Ok(seen(serde_json::from_str(&typed)?))
 }
 
-/// Decodes one object without its `managedFields`.
-pub(crate) fn object_without_managed_fields<T: DeserializeOwned>(
+/// Decodes one object that did not come in a list.
+pub(crate) fn object_of_one<T: DeserializeOwned>(
     raw: &str,
     resource: &Resource,
+    managed_fields: ManagedFields,
 ) -> Result<Seen<T>, serde_json::Error> {
-    object_of(&serde_json::from_str(raw)?, raw, resource)
+    object_of(&serde_json::from_str(raw)?, raw, resource, managed_fields)
 }
 
-/// Decodes the object of an envelope that is decoded already, without its `managedFields`.
+/// Decodes the object of an envelope that is decoded already.
 fn object_of<T: DeserializeOwned>(
     envelope: &Envelope<'_>,
     raw: &str,
     resource: &Resource,
+    managed_fields: ManagedFields,
 ) -> Result<Seen<T>, serde_json::Error> {
     if envelope.kind.is_none() {
         return object(raw, resource);
     }
-    let shortened = envelope.metadata.managed_fields.and_then(|fields| without(raw, fields.get()));
+    let cut = envelope.metadata.managed_fields.filter(|_| managed_fields == ManagedFields::Dropped);
+    let shortened = cut.and_then(|fields| without(raw, fields.get()));
     let object = serde_json::from_str(shortened.as_deref().unwrap_or(raw))?;
     Ok(envelope.seen(object))
 }
@@ -243,16 +256,17 @@ pub(crate) fn page(body: &[u8]) -> Result<Page<'_>, serde_json::Error> {
 pub(crate) fn frame<T: DeserializeOwned>(
     line: &Bytes,
     resource: &Resource,
+    managed_fields: ManagedFields,
     is_known: impl Fn(&ObjectKey, &str) -> bool,
 ) -> Result<WatchEvent<T>, ClientError> {
     if let Some((kind, raw)) = split_frame(line)
-        && let Ok(event) = event(kind, raw, resource, &is_known)
+        && let Ok(event) = event(kind, raw, (resource, managed_fields), &is_known)
     {
         return Ok(event);
     }
     let unreadable = |source| ClientError::Unreadable { request: format!("watch of {resource}"), source };
     let frame: Frame<'_> = serde_json::from_slice(line).map_err(unreadable)?;
-    event(&frame.kind, frame.object.get(), resource, &is_known)
+    event(&frame.kind, frame.object.get(), (resource, managed_fields), &is_known)
 }
 
 /// Splits a line in the format of kube-apiserver into type and object, without parsing the object to find its end. If
@@ -266,7 +280,7 @@ fn split_frame(line: &[u8]) -> Option<(&str, &str)> {
 fn event<T: DeserializeOwned>(
     kind: &str,
     raw: &str,
-    resource: &Resource,
+    (resource, managed_fields): (&Resource, ManagedFields),
     is_known: &impl Fn(&ObjectKey, &str) -> bool,
 ) -> Result<WatchEvent<T>, ClientError> {
     let unreadable = |source| ClientError::Unreadable { request: format!("watch of {resource}"), source };
@@ -277,14 +291,14 @@ fn event<T: DeserializeOwned>(
             if is_known(&key, &resource_version) {
                 return Ok(WatchEvent::Known { key, resource_version });
             }
-            let mut seen = object_of(&envelope, raw, resource).map_err(unreadable)?;
+            let mut seen = object_of(&envelope, raw, resource, managed_fields).map_err(unreadable)?;
             let (uid, version) = envelope.version();
             seen.trace = TraceContext::of_write(uid, version);
             Ok(if kind == "ADDED" { WatchEvent::Added(seen) } else { WatchEvent::Modified(seen) })
         }
         "DELETED" => {
             let envelope: Envelope<'_> = serde_json::from_str(raw).map_err(unreadable)?;
-            let mut seen = object_of(&envelope, raw, resource).map_err(unreadable)?;
+            let mut seen = object_of(&envelope, raw, resource, managed_fields).map_err(unreadable)?;
             let (uid, version) = envelope.version();
             seen.trace = TraceContext::of_deletion(uid, version);
             Ok(WatchEvent::Deleted(seen))
@@ -331,12 +345,16 @@ mod tests {
                 r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{metadata},"data":{{"k":"v"}}}}"#
             );
             let mut want: Object = serde_json::from_str(&text).expect("an object");
-            let read: Seen<Object> = object_without_managed_fields(&text, &config_maps()).expect("an object");
+            let read: Seen<Object> =
+                object_of_one(&text, &config_maps(), ManagedFields::Dropped).expect("an object");
             // `null` costs nothing to read, and means the same.
             if name != "null" {
                 want.metadata_mut().remove("managedFields");
             }
             assert_eq!(read.object, want, "{name}");
+            let whole: Seen<Object> =
+                object_of_one(&text, &config_maps(), ManagedFields::Kept).expect("an object");
+            assert_eq!(Some(whole.object), serde_json::from_str(&text).ok(), "{name}");
         }
     }
 
@@ -372,12 +390,19 @@ mod tests {
     #[test]
     fn frames() {
         let read = |text: &'static str| {
-            frame::<Object>(&Bytes::from_static(text.as_bytes()), &config_maps(), |_, _| false)
+            frame::<Object>(
+                &Bytes::from_static(text.as_bytes()),
+                &config_maps(),
+                ManagedFields::Dropped,
+                |_, _| false,
+            )
         };
         let added = r#"{"type":"ADDED","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"n","resourceVersion":"3"}}}"#;
         assert!(matches!(read(added), Ok(WatchEvent::Added(seen)) if seen.resource_version == "3"));
         let known = added.replace(r#""a""#, r#""known""#);
-        let known = frame::<Object>(&Bytes::from(known), &config_maps(), |key, _| key.name == "known");
+        let known = frame::<Object>(&Bytes::from(known), &config_maps(), ManagedFields::Dropped, |key, _| {
+            key.name == "known"
+        });
         assert!(matches!(known, Ok(WatchEvent::Known { resource_version, .. }) if resource_version == "3"));
         let end = r#"{"type":"BOOKMARK","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":"9","annotations":{"k8s.io/initial-events-end":"true"}}}}"#;
         assert!(matches!(read(end), Ok(WatchEvent::Bookmark { initial_events_end: true, .. })));

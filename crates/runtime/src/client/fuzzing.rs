@@ -4,7 +4,7 @@ use bytes::Bytes;
 use portolan_api::resources;
 use portolan_object::Object;
 
-use crate::client::decode::{frame, object, object_without_managed_fields, page};
+use crate::client::decode::{ManagedFields, frame, object, object_of_one, page};
 use crate::resource::Resource;
 
 /// Reads the answer of an API server as a line of a watch, as a list and as an object.
@@ -13,12 +13,12 @@ pub fn read_answer(bytes: &[u8]) {
     let line = Bytes::copy_from_slice(bytes);
     // Errors are expected; a panic is not.
     for is_known in [false, true] {
-        let _ = frame::<Object>(&line, &resource, |_, _| is_known);
+        let _ = frame::<Object>(&line, &resource, ManagedFields::Dropped, |_, _| is_known);
     }
     for item in page(bytes).map(|page| page.items).unwrap_or_default() {
         let _ = object::<Object>(item.get(), &resource);
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
-        let _ = object_without_managed_fields::<Object>(text, &resource);
+        let _ = object_of_one::<Object>(text, &resource, ManagedFields::Dropped);
     }
 }

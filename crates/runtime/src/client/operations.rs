@@ -13,7 +13,7 @@ use portolan_object::{Object, ObjectKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::client::decode::{self, Envelope, Seen};
+use crate::client::decode::{self, Envelope, ManagedFields, Seen};
 use crate::client::error::ClientError;
 use crate::client::options::{Apply, Delete, Patch, Selection};
 use crate::client::transport::Body;
@@ -45,6 +45,8 @@ pub struct Api<T> {
     is_dry_run: bool,
     /// Objects per page of a list; 0 for one answer with all.
     page_size: u32,
+    /// What watches and answers to writes keep.
+    managed_fields: ManagedFields,
     content: PhantomData<fn() -> T>,
 }
 
@@ -52,8 +54,8 @@ pub struct Api<T> {
 impl<T> Clone for Api<T> {
     fn clone(&self) -> Self {
         let (client, resource) = (self.client.clone(), self.resource.clone());
-        let Self { is_metadata, is_dry_run, page_size, .. } = *self;
-        Self { client, resource, is_metadata, is_dry_run, page_size, content: PhantomData }
+        let Self { is_metadata, is_dry_run, page_size, managed_fields, .. } = *self;
+        Self { client, resource, is_metadata, is_dry_run, page_size, managed_fields, content: PhantomData }
     }
 }
 
@@ -86,8 +88,15 @@ pub(crate) enum WatchStart<'a> {
 
 impl<T> Api<T> {
     pub(super) fn new(client: Client, resource: Resource) -> Self {
-        let (is_metadata, is_dry_run) = (false, false);
-        Self { client, resource, is_metadata, is_dry_run, page_size: PAGE_SIZE, content: PhantomData }
+        let (is_metadata, is_dry_run, page_size) = (false, false, PAGE_SIZE);
+        let managed_fields = ManagedFields::Dropped;
+        Self { client, resource, is_metadata, is_dry_run, page_size, managed_fields, content: PhantomData }
+    }
+
+    /// The same resource; objects come with their `managedFields` in watches and in the answers to writes, too.
+    #[must_use]
+    pub fn with_managed_fields(self) -> Self {
+        Self { managed_fields: ManagedFields::Kept, ..self }
     }
 
     /// The same resource; lists are read in pages of `size` objects, or with 0 in one answer.
@@ -341,7 +350,7 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
             frame_bytes: self.client.limits.object_bytes,
             budget: self.client.budget.clone(),
         };
-        WatchStream::new(transport, body, self.resource.clone(), bounds)
+        WatchStream::new(transport, body, self.resource.clone(), bounds, self.managed_fields)
     }
 
     pub(crate) async fn watch_from(
@@ -426,7 +435,7 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
     /// Reads the answer to a write.
     fn decode_written(&self, method: &Method, path: &str, answer: &[u8]) -> Result<Seen<T>, ClientError> {
         let text = std::str::from_utf8(answer).map_err(serde::de::Error::custom);
-        let read = text.and_then(|text| decode::object_without_managed_fields(text, &self.resource));
+        let read = text.and_then(|text| decode::object_of_one(text, &self.resource, self.managed_fields));
         read.map_err(|source| unreadable(method, path, source))
     }
 

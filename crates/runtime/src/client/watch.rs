@@ -13,7 +13,7 @@ use portolan_object::ObjectKey;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use crate::client::decode::{self, WatchEvent};
+use crate::client::decode::{self, ManagedFields, WatchEvent};
 use crate::client::error::ClientError;
 use crate::client::transport::{Body, Transport};
 use crate::limits::{Budget, Excess, Reservation};
@@ -35,6 +35,7 @@ pub struct WatchStream<T> {
     frame_bytes: usize,
     /// Memory of the buffer.
     reserved: Reservation,
+    managed_fields: ManagedFields,
     content: PhantomData<fn() -> T>,
 }
 
@@ -50,11 +51,29 @@ pub(crate) struct WatchBounds {
 }
 
 impl<T: DeserializeOwned> WatchStream<T> {
-    pub(crate) fn new(transport: Transport, body: Body, resource: Resource, bounds: WatchBounds) -> Self {
+    pub(crate) fn new(
+        transport: Transport,
+        body: Body,
+        resource: Resource,
+        bounds: WatchBounds,
+        managed_fields: ManagedFields,
+    ) -> Self {
         let WatchBounds { silence, frame_bytes, budget } = bounds;
         let (buffer, searched, heard) = (BytesMut::new(), 0, Instant::now());
         let (reserved, content) = (Reservation::new(budget), PhantomData);
-        Self { transport, body, resource, buffer, searched, silence, heard, frame_bytes, reserved, content }
+        Self {
+            transport,
+            body,
+            resource,
+            buffer,
+            searched,
+            silence,
+            heard,
+            frame_bytes,
+            reserved,
+            managed_fields,
+            content,
+        }
     }
 
     /// The next event; `None` after the server ended the stream in order.
@@ -78,7 +97,7 @@ impl<T: DeserializeOwned> WatchStream<T> {
                 if line.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
-                return decode::frame(&line, &self.resource, is_known).map(Some);
+                return decode::frame(&line, &self.resource, self.managed_fields, is_known).map(Some);
             }
             self.check_size(self.buffer.len())?;
             let reserved = self.reserved.at_least(self.buffer.len() as u64);
@@ -135,7 +154,7 @@ impl<T: DeserializeOwned> WatchStream<T> {
     fn last_line(&mut self) -> Result<Option<WatchEvent<T>>, ClientError> {
         let rest = self.buffer.split().freeze();
         self.searched = 0;
-        match decode::frame(&rest, &self.resource, |_, _| false) {
+        match decode::frame(&rest, &self.resource, self.managed_fields, |_, _| false) {
             Err(ClientError::Unreadable { .. }) => Ok(None),
             complete => complete.map(Some),
         }

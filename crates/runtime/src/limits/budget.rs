@@ -4,7 +4,6 @@
 //! answers. The first cache or request that needs more ends the budget: nothing is added any more, so that the caches of the
 //! member stop together.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use super::pace::Pace;
 /// Memory of a cache for one object besides the object: entries of maps, its version, index entries.
 const OBJECT_OVERHEAD: u64 = 512;
 /// Maps of a cache with the key of an object.
-const KEY_COPIES: u64 = 4;
+const KEY_COPIES: u64 = 3;
 
 /// Memory of a cache for an object that takes `bytes` itself.
 fn cost(key: &ObjectKey, bytes: u64) -> u64 {
@@ -51,10 +50,18 @@ pub struct BudgetEnd {
     pub source: String,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Used {
     bytes: u64,
     objects: u64,
+}
+
+impl Used {
+    /// Replaces `before` by `after` bytes and objects.
+    fn replace(&mut self, before: (u64, u64), after: (u64, u64)) {
+        self.bytes = self.bytes.saturating_sub(before.0).saturating_add(after.0);
+        self.objects = self.objects.saturating_sub(before.1).saturating_add(after.1);
+    }
 }
 
 /// Shared by the client and the caches of one member.
@@ -116,21 +123,20 @@ impl Budget {
     /// Replaces `before` by `after` bytes and objects, if they fit.
     fn change(&self, before: (u64, u64), after: (u64, u64)) -> Result<(), Excess> {
         let mut used = self.used.lock();
-        let bytes = used.bytes.saturating_sub(before.0).saturating_add(after.0);
-        let objects = used.objects.saturating_sub(before.1).saturating_add(after.1);
+        let mut next = *used;
+        next.replace(before, after);
         let grows = after.0 > before.0 || after.1 > before.1;
-        if grows && (bytes > self.limits.memory_bytes || objects > self.limits.objects || self.has_ended()) {
+        let is_full = next.bytes > self.limits.memory_bytes || next.objects > self.limits.objects;
+        if grows && (is_full || self.has_ended()) {
             return Err(Excess::Budget(self.limits));
         }
-        *used = Used { bytes, objects };
+        *used = next;
         Ok(())
     }
 
     /// Replaces `before` by `after` without a check.
     fn force(&self, before: (u64, u64), after: (u64, u64)) {
-        let mut used = self.used.lock();
-        used.bytes = used.bytes.saturating_sub(before.0).saturating_add(after.0);
-        used.objects = used.objects.saturating_sub(before.1).saturating_add(after.1);
+        self.used.lock().replace(before, after);
     }
 }
 
@@ -189,57 +195,49 @@ impl Drop for Reservation {
     }
 }
 
-/// The sizes of the objects that one cache holds; given back when dropped.
+/// What one cache holds; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     budget: Arc<Budget>,
-    sizes: Mutex<HashMap<ObjectKey, u64>>,
+    held: Mutex<Used>,
 }
 
 impl Ledger {
     /// A ledger of an empty cache.
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
-        Self { budget, sizes: Mutex::default() }
+        Self { budget, held: Mutex::default() }
     }
 
-    /// Notes that an object is added or replaced, if it fits.
-    pub(crate) fn put(&self, key: &ObjectKey, bytes: u64) -> Result<(), Excess> {
-        self.note(key, bytes, true)
-    }
-
-    /// Notes that an object is added or replaced: one of our own writes, or one with a [`Reservation`].
-    pub(crate) fn force(&self, key: &ObjectKey, bytes: u64) {
-        let _always_fits = self.note(key, bytes, false);
-    }
-
-    fn note(&self, key: &ObjectKey, bytes: u64, is_checked: bool) -> Result<(), Excess> {
-        let bytes = cost(key, bytes);
-        let mut sizes = self.sizes.lock();
-        let before = sizes.get(key).map_or((0, 0), |before| (*before, 1));
-        if is_checked {
-            self.budget.change(before, (bytes, 1))?;
-        } else {
-            self.budget.force(before, (bytes, 1));
-        }
-        match sizes.get_mut(key) {
-            Some(size) => *size = bytes,
-            None => drop(sizes.insert(key.clone(), bytes)),
-        }
+    /// Notes that an object is added, or replaces one of `before` bytes, if it fits.
+    pub(crate) fn put(&self, key: &ObjectKey, before: Option<u64>, bytes: u64) -> Result<(), Excess> {
+        let (before, after) = (before.map_or((0, 0), |before| (cost(key, before), 1)), (cost(key, bytes), 1));
+        let mut held = self.held.lock();
+        self.budget.change(before, after)?;
+        held.replace(before, after);
         Ok(())
     }
 
-    /// Notes that an object is removed.
-    pub(crate) fn remove(&self, key: &ObjectKey) {
-        if let Some(before) = self.sizes.lock().remove(key) {
-            self.budget.force((before, 1), (0, 0));
-        }
+    /// Notes that an object is added or replaced: one of our own writes, or one with a [`Reservation`].
+    pub(crate) fn force(&self, key: &ObjectKey, before: Option<u64>, bytes: u64) {
+        self.replace(before.map_or((0, 0), |before| (cost(key, before), 1)), (cost(key, bytes), 1));
+    }
+
+    /// Notes that an object of `bytes` is removed.
+    pub(crate) fn remove(&self, key: &ObjectKey, bytes: u64) {
+        self.replace((cost(key, bytes), 1), (0, 0));
+    }
+
+    fn replace(&self, before: (u64, u64), after: (u64, u64)) {
+        let mut held = self.held.lock();
+        self.budget.force(before, after);
+        held.replace(before, after);
     }
 }
 
 impl Drop for Ledger {
     fn drop(&mut self) {
-        let sizes = self.sizes.get_mut();
-        self.budget.force((sizes.values().sum(), sizes.len() as u64), (0, 0));
+        let held = self.held.get_mut();
+        self.budget.force((held.bytes, held.objects), (0, 0));
     }
 }
 
@@ -259,13 +257,13 @@ mod tests {
     fn what_is_kept_is_counted_and_given_back() {
         let budget = budget(1 << 20, 10);
         let ledger = Ledger::new(budget.clone());
-        ledger.put(&key("a"), 100).expect("it fits");
-        ledger.put(&key("b"), 100).expect("it fits");
-        ledger.put(&key("a"), 300).expect("it fits");
+        ledger.put(&key("a"), None, 100).expect("it fits");
+        ledger.put(&key("b"), None, 100).expect("it fits");
+        ledger.put(&key("a"), Some(100), 300).expect("it fits");
         let one = OBJECT_OVERHEAD + KEY_COPIES;
         assert_eq!((budget.bytes(), budget.objects()), (400 + 2 * one, 2));
-        ledger.remove(&key("b"));
-        ledger.remove(&key("b"));
+        ledger.force(&key("b"), Some(100), 50);
+        ledger.remove(&key("b"), 50);
         let mut reservation = Reservation::new(Some(budget.clone()));
         reservation.add_bytes(50).expect("it fits");
         reservation.add_object(&key("c"), 50).expect("it fits");
@@ -283,18 +281,18 @@ mod tests {
         let cases = [("bytes", budget(3000, 10)), ("objects", budget(1 << 20, 2))];
         for (name, budget) in cases {
             let ledger = Ledger::new(budget.clone());
-            ledger.put(&key("a"), 500).expect("it fits");
-            ledger.put(&key("b"), 500).expect("it fits");
+            ledger.put(&key("a"), None, 500).expect("it fits");
+            ledger.put(&key("b"), None, 500).expect("it fits");
             let bytes = budget.bytes();
-            assert!(ledger.put(&key("c"), 500).is_err(), "{name}");
+            assert!(ledger.put(&key("c"), None, 500).is_err(), "{name}");
             assert_eq!(budget.bytes(), bytes, "{name}: nothing is counted");
             budget.end(&Excess::Budget(budget.limits), "pods");
             budget.end(&Excess::RepeatedPage, "services");
             let first = BudgetEnd { excess: Excess::Budget(budget.limits), source: "pods".to_owned() };
             assert_eq!(budget.end.borrow().as_ref(), Some(&first), "{name}");
-            ledger.remove(&key("b"));
-            assert!(ledger.put(&key("b"), 500).is_err(), "{name}: also what would fit");
-            ledger.put(&key("a"), 10).expect("what needs less memory is accepted");
+            ledger.remove(&key("b"), 500);
+            assert!(ledger.put(&key("b"), None, 500).is_err(), "{name}: also what would fit");
+            ledger.put(&key("a"), Some(500), 10).expect("what needs less memory is accepted");
             assert!(Reservation::new(Some(budget)).add_bytes(1).is_err(), "{name}");
         }
     }

@@ -204,7 +204,7 @@ impl Member {
 
     /// [`Member::managed`]. The first call for a cache calls `started` with it.
     pub fn managed_with(&self, resource: &Resource, started: impl FnOnce(&Cache<Object>)) -> Cache<Object> {
-        self.cache(resource, placed(), |builder| builder, started)
+        self.cache(resource, placed(), CacheBuilder::compact, started)
     }
 
     /// The cache of the member's objects of `resource` that match `selection`. The first call starts it, with the settings

@@ -11,6 +11,9 @@ use tokio::time::Instant;
 
 use crate::metrics::QueueLoad;
 
+/// Keys for which an idle queue keeps room.
+const KEPT_CAPACITY: usize = 1024;
+
 /// Where a ready key waits.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -238,8 +241,18 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     /// Notes that the pass over a key succeeded. Returns how long that took.
     pub(super) fn succeed(&mut self, key: &K, now: Instant) -> Option<Latency> {
         let pending = self.pending.remove(key)?;
+        self.shrink();
         let since = |instant: Instant| now.duration_since(instant);
         Some(Latency { reconcile: since(pending.since), change: since(pending.origin.at) })
+    }
+
+    /// Gives back the memory of a backlog once all of it is done.
+    fn shrink(&mut self) {
+        if self.pending.is_empty() && self.pending.capacity() > KEPT_CAPACITY {
+            self.pending.shrink_to(KEPT_CAPACITY);
+            self.ready.shrink_to(KEPT_CAPACITY);
+            self.due.shrink_to(KEPT_CAPACITY);
+        }
     }
 
     /// The change that led to the addition of a key.

@@ -102,6 +102,8 @@ pub(super) struct DurableWriter<P> {
     database: Database,
     checkpointer: Checkpointer,
     retention: Retention,
+    /// History up to this revision is not kept any more.
+    horizon: Revision,
     clock: Arc<dyn Fn() -> Duration + Send + Sync>,
     shared: Arc<SharedState<P>>,
     /// Why nothing is written any more.
@@ -117,7 +119,8 @@ impl<P: Payload> DurableWriter<P> {
     ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Failed { path: database.path().to_owned(), source };
         let checkpointer = Checkpointer::start(database.path()).map_err(failed)?;
-        Ok(Self { database, checkpointer, retention, clock, shared, fault: None })
+        let horizon = Revision::default();
+        Ok(Self { database, checkpointer, retention, horizon, clock, shared, fault: None })
     }
 
     /// Serves until all handles are dropped or the store is closed.
@@ -175,6 +178,7 @@ impl<P: Payload> DurableWriter<P> {
             metrics.committed(batches, events.len(), started.elapsed());
         }
         self.shared.publish(events.iter().cloned());
+        self.shared.forget(self.horizon);
         for (decision, reply) in decided {
             let answer =
                 decision.map(|range| events[range].iter().map(|event| Event::clone(event)).collect());
@@ -204,6 +208,7 @@ impl<P: Payload> DurableWriter<P> {
             (state.revision, state.oldest())
         };
         let horizon = self.retention.horizon(now, committed, oldest);
+        self.horizon = horizon;
         let appended = match self.database.append(&entries, now, horizon) {
             Err(error) if is_full(&error) => {
                 // Compacting old history may free enough space.

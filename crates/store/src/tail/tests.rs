@@ -90,3 +90,19 @@ fn bounds() {
         }
     }
 }
+
+#[test]
+fn history_that_is_too_old_is_taken_out_a_piece_at_a_time() {
+    let mut tail = Tail::new(Revision(10), Limits { events: 9, bytes: 9999 });
+    (11..=16).for_each(|revision| tail.push(event(revision, 100)));
+    let full = tail.bytes();
+    let taken = |tail: &mut Tail<Heavy>, until, count| -> Vec<u64> {
+        tail.take_until(Revision(until), count).iter().map(|event| event.revision.0).collect()
+    };
+    assert_eq!(taken(&mut tail, 10, 9), [] as [u64; 0], "older than all");
+    assert_eq!(taken(&mut tail, 14, 3), [11, 12, 13]);
+    assert_eq!(taken(&mut tail, 14, 3), [14]);
+    assert_eq!((tail.oldest().0, tail.bytes() * 3), (14, full), "two of six are left");
+    assert_eq!(revisions(&tail, 13), None);
+    assert_eq!(revisions(&tail, 14), Some(vec![15, 16]));
+}

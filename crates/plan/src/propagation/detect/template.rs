@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use portolan_api::{kubefed, kubernetes, labels, resources};
+use portolan_api::{agents, kubefed, kubernetes, labels, names, resources};
 use portolan_object::Object;
 use serde_json::Value;
 
@@ -82,6 +82,8 @@ fn is_in_every_cluster(object: &Object) -> bool {
         ("", "ServiceAccount") => name == "default" && is_untouched_account(object),
         ("rbac.authorization.k8s.io", _) => {
             object.label("kubernetes.io/bootstrapping") == Some("rbac-defaults")
+                || name.starts_with(agents::roles::ROLES)
+                || name == names::CLUSTER_PROXY_ADMIN
         }
         ("scheduling.k8s.io", "PriorityClass") => name.starts_with("system-"),
         _ => false,
@@ -194,6 +196,12 @@ mod tests {
             (object(core, "ServiceAccount", "shop/ci", json!({})), None),
             (object(rbac, "ClusterRole", "cluster-admin", bootstrap.clone()), Some(InEveryCluster)),
             (object(rbac, "ClusterRoleBinding", "cluster-admin", bootstrap), Some(InEveryCluster)),
+            (object(rbac, "ClusterRole", "cluster-proxy-admin", json!({})), Some(InEveryCluster)),
+            (
+                object(rbac, "ClusterRoleBinding", "system:karmada:agent-bootstrap", json!({})),
+                Some(InEveryCluster),
+            ),
+            (object(rbac, "ClusterRole", "system:mine", json!({})), None),
             (
                 object("scheduling.k8s.io/v1", "PriorityClass", "system-node-critical", json!({})),
                 Some(InEveryCluster),

@@ -1,11 +1,12 @@
 //! A collection that is being read, before it replaces the content of the cache.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portolan_object::ObjectKey;
 
-use crate::cache::state::{SharedCache, Stored};
+use crate::cache::announcing::number;
+use crate::cache::state::{self, SharedCache, Stored};
 use crate::client::Seen;
 use crate::limits::{Budget, Excess, Reservation};
 
@@ -16,15 +17,10 @@ pub(super) struct Listing<T> {
 }
 
 struct Listed<T> {
-    version: String,
+    /// 0 if it is no number.
+    version: u64,
     /// `None` if the cache has this version.
     object: Option<Stored<T>>,
-}
-
-/// A collection that was read: the version of each object, and those that the cache does not have.
-pub(super) struct Collection<T> {
-    pub(super) versions: HashMap<ObjectKey, String>,
-    pub(super) objects: Vec<(ObjectKey, Option<Stored<T>>)>,
 }
 
 impl<T> Listing<T> {
@@ -32,16 +28,12 @@ impl<T> Listing<T> {
         Self { objects: BTreeMap::new(), reserved: Reservation::new(budget.cloned()) }
     }
 
-    /// Adds or replaces an object. `known` are the versions that the cache has.
-    pub(super) fn put(
-        &mut self,
-        seen: Seen<T>,
-        known: &HashMap<ObjectKey, String>,
-        shared: &SharedCache<T>,
-    ) -> Result<(), Excess> {
+    /// Adds or replaces an object. The content of one that the cache has at this version is not kept.
+    pub(super) fn put(&mut self, seen: Seen<T>, shared: &SharedCache<T>) -> Result<(), Excess> {
         let Seen { key, resource_version: version, object, .. } = seen;
-        let is_known = !version.is_empty() && known.get(&key) == Some(&version);
-        let object = (!is_known).then(|| shared.prepare(object));
+        let is_known = shared.has_version(&key, &version);
+        let version = number(&version).unwrap_or_default();
+        let object = (!is_known).then(|| shared.prepare(&key, version, object));
         self.remove(&key);
         // An object that the cache has is counted there.
         if let Some(object) = &object {
@@ -59,13 +51,8 @@ impl<T> Listing<T> {
     }
 
     /// The whole collection. Its memory is no longer reserved; the cache counts it.
-    pub(super) fn complete(self) -> Collection<T> {
-        let mut versions = HashMap::with_capacity(self.objects.len());
-        let mut objects = Vec::with_capacity(self.objects.len());
-        for (key, Listed { version, object }) in self.objects {
-            versions.insert(key.clone(), version);
-            objects.push((key, object));
-        }
-        Collection { versions, objects }
+    pub(super) fn complete(self) -> state::Listed<T> {
+        let objects = self.objects.into_iter();
+        objects.map(|(key, Listed { version, object })| (key, version, object)).collect()
     }
 }

@@ -1,0 +1,86 @@
+use std::sync::Arc;
+
+use super::*;
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::cluster(name)
+}
+
+fn shared() -> SharedCache<String> {
+    let by_text: IndexBy<String> = Box::new(|_, text| vec![text.clone()]);
+    SharedCache::new(vec![("text", by_text)], None, None, None)
+}
+
+fn put(shared: &SharedCache<String>, name: &str, version: &str, object: &str) {
+    shared.put(key(name), version, object.to_owned()).expect("no budget");
+}
+
+fn log(shared: &SharedCache<String>) -> Arc<Mutex<Vec<String>>> {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = seen.clone();
+    shared.observe(Box::new(move |change: &Change<String>| {
+        let text = |side: &Option<Arc<String>>| side.as_deref().cloned().unwrap_or_else(|| "-".to_owned());
+        let own = if change.is_own { " by us" } else { "" };
+        sink.lock().push(format!("{} {}>{}{own}", change.key, text(&change.old), text(&change.new)));
+        true
+    }));
+    seen
+}
+
+#[test]
+fn observers_see_present_state_and_every_difference() {
+    let shared = shared();
+    put(&shared, "a", "1", "1");
+    let seen = log(&shared);
+    put(&shared, "a", "2", "2");
+    put(&shared, "b", "3", "2");
+    shared.remove(key("c"), "4", "9".to_owned());
+    let next = vec![(key("b"), 3, None), (key("d"), 5, Some(shared.prepare(&key("d"), 5, "3".to_owned())))];
+    shared.replace(next, "9", || {});
+    assert_eq!(*seen.lock(), ["a ->1", "a 1>2", "b ->2", "d ->3", "a 2>-"]);
+}
+
+#[test]
+fn indexes_follow_changes() {
+    let shared = shared();
+    let found = |value: &str| {
+        shared.read(|state| state.indexed("text", value).map(|key| key.name.clone()).collect::<Vec<_>>())
+    };
+    put(&shared, "b", "1", "x");
+    put(&shared, "a", "2", "x");
+    assert_eq!(found("x"), ["a", "b"]);
+    put(&shared, "a", "3", "y");
+    assert_eq!((found("x"), found("y")), (vec!["b".to_owned()], vec!["a".to_owned()]));
+    // An index added later, and one with a name that exists.
+    shared.add_index("length", Box::new(|_, text| vec![text.len().to_string()]));
+    shared.add_index("text", Box::new(|_, _| Vec::new()));
+    let count = |index| shared.read(|state| state.indexed(index, "1").count());
+    assert_eq!((count("length"), found("x")), (2, vec!["b".to_owned()]));
+    shared.remove(key("b"), "4", "x".to_owned());
+    assert!(found("x").is_empty());
+    assert_eq!(count("length"), 1);
+}
+
+#[test]
+fn own_writes_are_seen_at_once_and_only_once() {
+    let shared = shared();
+    shared.put_own(key("a"), "4", "too early".to_owned());
+    shared.replace(Vec::new(), "5", || {});
+    let seen = log(&shared);
+    let text = |value: &str| value.to_owned();
+    shared.put_own(key("a"), "7", text("own 7"));
+    put(&shared, "a", "6", "older than ours");
+    shared.put_own(key("a"), "8", text("own 8"));
+    put(&shared, "a", "7", "our first write again");
+    assert!(shared.is_known(&key("a"), "7") && shared.is_known(&key("a"), "8"));
+    assert!(!shared.is_known(&key("a"), "9") && !shared.is_known(&key("b"), "8"));
+    shared.confirm(&key("a"), "8");
+    assert!(!shared.is_known(&key("a"), "8"));
+    put(&shared, "a", "9", "theirs 9");
+    shared.put_own(key("a"), "9", text("known from the watch"));
+    shared.remove(key("a"), "10", text("last"));
+    shared.put_own(key("a"), "9", text("answered after the removal was seen"));
+    let want = ["a ->own 7 by us", "a own 7>own 8 by us", "a own 8>theirs 9", "a last>-"];
+    assert_eq!(*seen.lock(), want);
+    assert!(shared.read(|state| state.objects.is_empty()));
+}
