@@ -42,7 +42,13 @@ impl Contact {
     }
 
     /// Notes that a request failed. Readers see the trouble if `is_visible`.
-    pub(super) fn failed(&mut self, now: Instant, reason: String, refusal: Option<Refusal>, is_visible: bool) {
+    pub(super) fn failed(
+        &mut self,
+        now: Instant,
+        reason: String,
+        refusal: Option<Refusal>,
+        is_visible: bool,
+    ) {
         self.failures += 1;
         let since = *self.failed_since.get_or_insert(now);
         let [is_not_served, is_forbidden] =
