@@ -4,7 +4,6 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ipnet::IpNet;
 use portolan_net::shutdown::{DrainError, Shutdown};
 use portolan_object::Status;
@@ -130,22 +129,6 @@ impl ApiServer {
     /// A service for callers in this process, which acts as one user.
     pub fn local(&self, user: User) -> LocalService {
         LocalService::new(Arc::clone(&self.server), user)
-    }
-
-    /// The JSON of an object as the server keeps it, if it was last written at `revision`. `None` for another revision, and for
-    /// an object that is kept in another version of its kind. `namespace` is empty for a cluster-scoped object.
-    ///
-    /// For callers in this process that have read the object: no permission is checked. The bytes are shared, not copied.
-    pub fn stored(
-        &self,
-        (group, version, plural): (&str, &str, &str),
-        (namespace, name): (&str, &str),
-        revision: u64,
-    ) -> Option<Bytes> {
-        let registry = self.server.registry.snapshot();
-        let resource = registry.find(group, version, plural)?;
-        let item = self.server.store.get(&resource.key(namespace, name))?;
-        (item.modified.0 == revision && resource.shows_stored(&item)).then(|| item.value.object())
     }
 
     /// A service for listeners; each request is authenticated by its client certificate or token.

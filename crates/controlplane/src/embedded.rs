@@ -15,7 +15,7 @@ use bytes::Bytes;
 use portolan_apiserver::auth::{Authentication, User as ApiUser};
 use portolan_apiserver::mounted::Mounted;
 use portolan_apiserver::proxy::{Backends, Forwarder, Kubelets};
-use portolan_apiserver::{Admission, ApiServer, Record};
+use portolan_apiserver::{Admission, ApiServer, LocalService, Record};
 use portolan_controllers::kubernetes;
 use portolan_net::kubeconfig::{Cluster, Kubeconfig, NamedCluster};
 use portolan_net::server::{ConnectionMetrics, ListenError, Server, listen};
@@ -195,8 +195,8 @@ impl EmbeddedServer {
         certificates.keep_renewed(settings.clock, scope);
         remember_port(settings.directory, address.port());
         let (user, group) = ADMINISTRATOR;
-        let client = Client::in_process(api_server.local(ApiUser::new(user, [group])))
-            .with_stored(Arc::new(Stored(api_server.clone())));
+        let service = api_server.local(ApiUser::new(user, [group]));
+        let client = Client::in_process(service.clone()).with_stored(Arc::new(Stored(service)));
         let ca_pem = certificates.authority_pem().to_owned();
         let definitions = kubernetes::definitions(&client, scope);
         kubernetes::housekeeping(&client, &definitions, &ca_pem, settings.clock, scope);
@@ -306,7 +306,7 @@ fn remember_port(directory: &Path, port: u16) {
 }
 
 /// The objects of the embedded API server.
-struct Stored(ApiServer);
+struct Stored(LocalService);
 
 impl StoredObjects for Stored {
     fn text(&self, resource: &Resource, key: &ObjectKey, version: u64) -> Option<Bytes> {
