@@ -19,6 +19,7 @@ mod quota;
 mod registries;
 mod remedies;
 mod taint_policies;
+mod traffic_policies;
 
 pub use agents::{AgentWrite, agent_of, confine_agent, make_role};
 pub use config::{faulty_script, refuse_conflicts};
@@ -41,6 +42,7 @@ use crate::policy::{
 };
 use crate::remedy::Remedy;
 use crate::search::{self, ResourceRegistry};
+use crate::traffic::TrafficPolicy;
 use crate::{annotations, labels};
 use crate::{cluster::Cluster, work};
 
@@ -112,6 +114,7 @@ pub fn admit(
             return multi_cluster_services::admit(object, old, new_id);
         }
         (search::GROUP, ResourceRegistry::KIND) => return registries::admit(object),
+        (TrafficPolicy::GROUP, TrafficPolicy::KIND) => return traffic_policies::admit(object),
         ("remedy.karmada.io", Remedy::KIND) => return Ok(remedies::warnings(object)),
         _ => {}
     }

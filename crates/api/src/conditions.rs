@@ -136,6 +136,28 @@ pub mod multi_cluster_service {
     pub const DISPATCHED_FAILED: &str = "EndpointSliceDispatchedFailed";
 }
 
+/// On ClusterProfiles (KEP-4322).
+pub mod cluster_profile {
+    /// Whether the API server of the cluster is healthy.
+    pub const CONTROL_PLANE_HEALTHY: &str = "ControlPlaneHealthy";
+    /// The cluster was not probed yet.
+    pub const NOT_PROBED: &str = "NotProbed";
+    /// Whether the cluster is a member of the federation; the reason if it is.
+    pub const JOINED: &str = "Joined";
+}
+
+/// On TrafficPolicies.
+pub mod traffic_policy {
+    /// Whether everything that the policy says is done; the reason if it is.
+    pub const IN_EFFECT: &str = "InEffect";
+    /// `InEffect` is false: a selection of clusters has none.
+    pub const NO_CLUSTER_SELECTED: &str = "NoClusterSelected";
+    /// `InEffect` is false: the policy names a cluster that the federation does not have.
+    pub const UNKNOWN_CLUSTER: &str = "UnknownCluster";
+    /// `InEffect` is false: an older policy selects the same services.
+    pub const OLDER_POLICY: &str = "OlderPolicy";
+}
+
 /// On ServiceExports and ServiceImports (KEP-1645 and the standard reasons of the Multi-Cluster Services API).
 pub mod multicluster {
     /// Whether the exporting cluster has a Service that can be exported.
@@ -190,6 +212,10 @@ pub mod multicluster {
     pub const EXPORTER_NOT_USED: &str = "ExporterNotUsed";
     /// `portolan.dev/ExportersUsed` is false: the endpoints of an exporter would be withdrawn, but are the only ready ones.
     pub const NO_OTHER_ENDPOINT: &str = "NoOtherEndpoint";
+    /// `portolan.dev/ExportersUsed` is true: a TrafficPolicy keeps endpoints back, or uses a part of them.
+    pub const AS_POLICY_SAYS: &str = "AsPolicySays";
+    /// `portolan.dev/ExportersUsed` is false: every exporting cluster is outside the boundary of a TrafficPolicy.
+    pub const OUTSIDE_BOUNDARY: &str = "OutsideBoundary";
     /// `Conflict` is true: which endpoints are preferred differs.
     pub const TRAFFIC_DISTRIBUTION_CONFLICT: &str = "TrafficDistributionConflict";
     /// `Conflict` is true: clients of one address family reach only a part of the endpoints.

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::kind::Kind;
 use crate::{
-    about, annotations, apps, autoscaling, cluster, clusterset, config, external_dns, federation, kubefed,
-    multicluster, networking, policy, remedy, search, traffic, work,
+    about, annotations, apps, autoscaling, cluster, clusterset, config, external_dns, federation, inventory,
+    kubefed, multicluster, networking, policy, remedy, search, traffic, work,
 };
 use columns::Column;
 pub use federated::federated_definition;
@@ -79,7 +79,7 @@ pub fn all() -> Vec<Value> {
         define::<networking::MultiClusterService>(&with_status(&["mcs"]), ONLY_V1ALPHA1, &[]),
         define::<remedy::Remedy>(&plain(&[]), ONLY_V1ALPHA1, &[]),
         define::<search::ResourceRegistry>(&bare_with_status, ONLY_V1ALPHA1, &[]),
-        define::<traffic::TrafficPolicy>(&plain(&[]), ONLY_V1ALPHA1, &[]),
+        define::<traffic::TrafficPolicy>(&with_status(&[]), ONLY_V1ALPHA1, columns::TRAFFIC_POLICY),
         define::<clusterset::ClusterSet>(
             &Names { short: &[], categories: &[], has_status: true },
             ONLY_V1ALPHA1,
@@ -92,6 +92,7 @@ pub fn all() -> Vec<Value> {
         ),
     ];
     definitions.push(dns_endpoint());
+    definitions.push(cluster_profile());
     definitions.extend(members());
     definitions.extend(federated::built_in());
     definitions.extend(kubefed_kinds());
@@ -148,6 +149,15 @@ fn dns_endpoint() -> Value {
     let names = Names { short: &[], categories: &[], has_status: true };
     let definition = define::<external_dns::DNSEndpoint>(&names, ONLY_V1ALPHA1, &[]);
     approve(definition, "https://github.com/kubernetes-sigs/external-dns/pull/2007")
+}
+
+/// Both versions have one schema here: the newer one lacks a field that Portolan does not write.
+fn cluster_profile() -> Value {
+    let names = Names { short: &[], categories: &["multicluster"], has_status: true };
+    let versions =
+        [Version { name: "v1alpha1", is_stored: true }, Version { name: "v1alpha2", is_stored: false }];
+    let definition = define::<inventory::ClusterProfile>(&names, &versions, columns::CLUSTER_PROFILE);
+    approve(definition, "https://github.com/kubernetes/enhancements/pull/4322")
 }
 
 fn cluster_property() -> Value {

@@ -20,6 +20,7 @@ pub mod events;
 pub mod external_dns;
 pub mod federation;
 pub mod finalizers;
+pub mod inventory;
 pub mod kind;
 pub mod kubefed;
 pub mod kubernetes;

@@ -1,20 +1,40 @@
-//! Group `portolan.dev`: what clusters do with the endpoints of other clusters that cannot be reached or are to be emptied.
+//! Group `portolan.dev`: which clusters see an exported service, which endpoints their clients use, and what is done with those of
+//! clusters that cannot be reached or are to be emptied.
 //!
-//! No standard kind says so: the Multi-Cluster Services API has no notion of a cluster that is gone.
+//! No standard kind says so: the Multi-Cluster Services API knows neither the distance between clusters nor one that is gone.
+//! Within a cluster, `trafficDistribution` of the exported Service prefers endpoints of the client's own zone.
 
-use schemars::JsonSchema;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::kind::kind;
+use crate::meta::Condition;
+use crate::policy::ClusterAffinity;
 use crate::schema::is_default;
 
 kind! {
-    /// What the clusters of the federation do with endpoints of services in the namespace of this object. The oldest policy that
-    /// selects a service counts.
+    /// What the clusters of the federation do with endpoints of services in the namespace of this object. `visibleTo` and
+    /// `boundary` of every policy that selects a service hold; of the rest, the oldest such policy counts.
     TrafficPolicy, "portolan.dev", "v1alpha1", "trafficpolicies", Namespaced {
         /// Services, clusters and actions.
         spec: TrafficPolicySpec,
+        /// What the policy does at present.
+        #[serde(skip_serializing_if = "is_default")]
+        status: TrafficPolicyStatus,
     }
+}
+
+/// What a TrafficPolicy does at present.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TrafficPolicyStatus {
+    /// `InEffect`: whether everything that the policy says is done.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
 }
 
 /// Services, clusters and actions of a TrafficPolicy.
@@ -25,13 +45,92 @@ pub struct TrafficPolicySpec {
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(length(max = 500))]
     pub services: Vec<String>,
+    /// The clusters that see the services; all when absent. The others have no import, no endpoints and no DNS answer, and their
+    /// own imports of the services get no endpoints.
+    #[serde(skip_serializing_if = "is_default")]
+    pub visible_to: Option<ClusterAffinity>,
+    /// The clusters with endpoints that get traffic at all. Endpoints of others never do, also when there are no more endpoints
+    /// inside.
+    #[serde(skip_serializing_if = "is_default")]
+    pub boundary: Option<TrafficArea>,
+    /// The order in which clusters with endpoints are used.
+    #[serde(skip_serializing_if = "is_default")]
+    pub nearness: Option<Nearness>,
+    /// Shares of the traffic by name of the cluster with endpoints, among the clusters in use. A cluster that is not listed has 1;
+    /// one with 0 gets no traffic while another has a ready endpoint.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(length(max = 500), transform = limit_weights)]
+    pub weights: BTreeMap<String, u32>,
     /// Clusters from which traffic is moved away: their endpoints get no new connections while other endpoints are ready.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(length(max = 500))]
     pub drained_clusters: Vec<String>,
+    /// Time in which the endpoints of a cluster come into use, or are drained or put on standby, step by step: at once when absent.
+    /// Endpoints that do not answer leave at once. In seconds.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(range(min = 0, max = 86_400))]
+    pub transition_seconds: Option<i32>,
     /// Endpoints of clusters that do not answer.
     #[serde(skip_serializing_if = "is_default")]
     pub withdrawal: WithdrawalPolicy,
+}
+
+/// A weight is at most 1000.
+fn limit_weights(schema: &mut Schema) {
+    schema.insert(
+        "additionalProperties".to_owned(),
+        json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": 1000 }),
+    );
+    schema.insert("maxProperties".to_owned(), json!(500));
+}
+
+/// A set of clusters, seen from the cluster of the client. What is given must hold together; an area without anything is refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(transform = require_area)]
+pub struct TrafficArea {
+    /// What they have in common with the cluster of the client.
+    #[serde(skip_serializing_if = "is_default")]
+    pub within: Option<Locality>,
+    /// The clusters, by name, label, provider, region and zone.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cluster_affinity: Option<ClusterAffinity>,
+}
+
+fn require_area(schema: &mut Schema) {
+    schema.insert(
+        "x-kubernetes-validations".to_owned(),
+        json!([{
+            "rule": "has(self.within) || has(self.clusterAffinity)",
+            "message": "within or clusterAffinity is required",
+        }]),
+    );
+}
+
+/// What two clusters have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Locality {
+    /// They are the same cluster.
+    Cluster,
+    /// The same, or they have a zone in common, and region and provider as far as both have them.
+    Zone,
+    /// The same, or they have the same region, and the same provider as far as both have one.
+    Region,
+}
+
+/// The order in which clusters with endpoints are used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Nearness {
+    /// Clusters with endpoints, the nearest first. A cluster is in the first tier that has it; those in none are the last tier.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(length(min = 1, max = 16))]
+    pub tiers: Vec<TrafficArea>,
+    /// Share of the endpoints of a tier that have to be ready, in percent. With less, the next tier is used too. When absent, one
+    /// ready endpoint is enough.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(range(min = 1, max = 100))]
+    pub minimum_ready_percent: Option<i32>,
 }
 
 /// What is done with the endpoints of a cluster that does not answer.

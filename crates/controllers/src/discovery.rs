@@ -34,6 +34,8 @@ mod exporter_names;
 mod exporters_read;
 mod importer;
 mod member_writer;
+mod moving_traffic;
+mod policy_status;
 mod problems;
 mod refusals;
 mod set_import;
@@ -68,6 +70,7 @@ use problems::Problems;
 use refusals::Refusals;
 use sightings::Sightings;
 use site::Site;
+use traffic::place;
 use withdrawal::Withdrawals;
 
 /// Concurrent reconciliations of imports per member.
@@ -131,6 +134,9 @@ pub(crate) fn start(hub: &Hub, services: &Services) {
                 let before = change.old.as_deref().and_then(not_ready_since);
                 let drained = |cluster: &Cluster| cluster.metadata.annotation(DRAINED).map(str::to_owned);
                 let was_drained = change.old.as_deref().and_then(drained);
+                if change.old.as_deref().map(place) != Some(place(new)) {
+                    withdrawing.queue_governed();
+                }
                 if before != not_ready_since(new) || was_drained != drained(new) {
                     withdrawing.queue_imports_from(&cluster);
                     withdrawing.queue_dispatches();
@@ -138,8 +144,14 @@ pub(crate) fn start(hub: &Hub, services: &Services) {
             }
         }
     });
+    policy_status::start(hub, &discovery.policies);
     let deciding = discovery.clone();
-    discovery.policies.observe(move |change| deciding.queue_in_namespace(&change.key.namespace));
+    discovery.policies.observe(move |change| {
+        let said = |policy: &Arc<TrafficPolicy>| (policy.spec.clone(), policy.metadata.uid.clone());
+        if change.old.as_ref().map(said) != change.new.as_ref().map(said) {
+            deciding.queue_in_namespace(&change.key.namespace);
+        }
+    });
     let dispatching = discovery.clone();
     services.cache.observe(move |change| {
         let seen =
@@ -171,7 +183,7 @@ impl Discovery {
         portolan_runtime::driver::run(importer, site.imports_queue(), WORKERS_PER_MEMBER, member.scope());
         let exporter = Arc::new(Exporter { discovery: self.clone(), site: site.clone(), events });
         portolan_runtime::driver::run(exporter, site.exports_queue(), 1, member.scope());
-        let dispatcher = Arc::new(Dispatcher { discovery: self.clone(), site: site.clone() });
+        let dispatcher = Arc::new(Dispatcher::new(self, &site));
         portolan_runtime::driver::run(dispatcher, site.dispatch_queue(), WORKERS_PER_MEMBER, member.scope());
 
         let (discovery, mut discovered) = (self.clone(), member.watch_discovery());
@@ -181,6 +193,10 @@ impl Discovery {
                 site.follow_types(&discovery);
                 let synced = async {
                     site.synced().await;
+                    // Passes before they are synced end early.
+                    discovery.clusters.synced().await;
+                    discovery.policies.synced().await;
+                    discovery.services.synced().await;
                     discovery.site_synced(&site);
                     std::future::pending::<()>().await;
                 };
@@ -288,6 +304,7 @@ impl Discovery {
     fn queue_namespace(&self, site: &Site, namespace: &str) {
         let exported = self.all_sites().into_iter().flat_map(|site| site.exported_in(namespace));
         exported.chain(site.imported_in(namespace)).for_each(|key| site.imports_queue().add(key));
+        site.exported_in(namespace).into_iter().for_each(|key| site.exports_queue().add(key));
         let services = self.services.list_namespace(namespace);
         services.iter().for_each(|service| site.dispatch_queue().add(service.metadata.key()));
     }

@@ -33,6 +33,7 @@ mod failures;
 pub mod federation;
 mod hub;
 mod initial_objects;
+mod inventory;
 mod kubefed;
 pub mod kubernetes;
 pub mod leadership;

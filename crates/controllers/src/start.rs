@@ -17,7 +17,7 @@ use crate::hub::{Hub, HubSettings, Quotas, Reach};
 use crate::propagation::BrakeOptions;
 use crate::search::{self, SearchCaches};
 use crate::{
-    agents, autoscaling, cluster_sets, clusters, discovery, federation, initial_objects, kubefed,
+    agents, autoscaling, cluster_sets, clusters, discovery, federation, initial_objects, inventory, kubefed,
     multi_cluster_services, propagation, rebalance, remedies, taint_policies,
 };
 
@@ -98,6 +98,7 @@ impl Controllers {
         agents::start(&shared);
         clusters::start(&shared, probing, leasing);
         cluster_sets::start(&shared);
+        inventory::start(&shared);
         let services = multi_cluster_services::Services::new(&shared);
         discovery::start(&shared, &services);
         let pipeline = propagation::start(&shared, brake, failover);

@@ -10,6 +10,7 @@ pub mod leaving;
 pub mod ownership;
 pub mod permissions;
 pub mod probe;
+pub mod profile;
 pub mod silence;
 pub mod status;
 pub mod taint_edit;

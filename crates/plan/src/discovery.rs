@@ -12,6 +12,7 @@
 //! ServiceImport of a user ─► derived_service ┴► explicit_import ─► Service, slices
 //! ```
 
+pub mod allotment;
 mod compare;
 pub mod conditions;
 pub mod derived_service;
@@ -22,14 +23,20 @@ pub mod exporters_used;
 pub mod importable;
 mod lost;
 pub mod merge;
+pub mod migration;
+pub mod nearness;
+pub mod network_policies;
 pub mod overview;
+pub mod policy_status;
 mod port_names;
 pub mod probing;
 pub mod problem;
 mod read_error;
+pub mod routing;
 pub mod set_import;
 pub mod slices;
 pub mod traffic_policy;
+pub mod transition;
 pub mod usage;
 pub mod why;
 pub mod withdrawal;

@@ -16,9 +16,10 @@ use portolan_object::{Object, ObjectKey};
 use serde_json::Value;
 
 use crate::clusters::ownership::{is_own, stamp};
+use crate::discovery::allotment::{Supply, allot, set_usages};
+use crate::discovery::routing::Routing;
 use crate::discovery::slices::{imported_endpoints, is_exportable};
-use crate::discovery::usage::NotUsed;
-use crate::discovery::usage::{Usage, failing_open, ready_at_source, set_usage};
+use crate::discovery::usage::{Allotment, Usage};
 use crate::import_marks::is_slice_of_multi_cluster_service;
 
 /// Clusters with endpoints. `all` are the clusters of the federation.
@@ -65,8 +66,10 @@ pub struct Dispatch<'a> {
     pub unread: BTreeSet<String>,
     /// All EndpointSlices of the service in the cluster.
     pub present: Vec<&'a Object>,
-    /// Clusters with endpoints that are not used here.
-    pub not_used: &'a BTreeMap<String, NotUsed>,
+    /// Name of the cluster with clients.
+    pub cluster: &'a str,
+    /// How the cluster uses the endpoints of each other one.
+    pub routing: Routing,
 }
 
 /// A step in the cluster with clients.
@@ -81,34 +84,39 @@ pub enum DispatchAction {
 /// The steps to the EndpointSlices that the cluster should have. Planning again after they were taken yields none.
 pub fn plan(dispatch: &Dispatch<'_>) -> Vec<DispatchAction> {
     let mut wanted = BTreeMap::new();
-    for provider in &dispatch.providers {
+    for provider in
+        dispatch.providers.iter().filter(|provider| !dispatch.routing.is_outside(provider.cluster))
+    {
         for slice in provider.slices.iter().filter(|slice| is_exportable(slice)) {
             if let Some(slice) = dispatched_slice(dispatch, provider, slice) {
                 wanted.insert(slice.name().to_owned(), slice);
             }
         }
     }
-    let usage = usage(dispatch);
-    let usage_of = |slice: &Object| usage.get(source_of(slice)).copied().unwrap_or_default();
+    let allotted = allotments(dispatch);
+    set_usages(wanted.values_mut(), &allotted);
     let mut actions = Vec::new();
     let present = dispatch.present.iter().copied().filter(|slice| is_slice_of_multi_cluster_service(slice));
     let present: BTreeMap<&str, &Object> = present.map(|slice| (slice.name(), slice)).collect();
-    for slice in wanted.values_mut() {
-        set_usage(slice, usage_of(slice));
+    for slice in wanted.values() {
         if !present.get(slice.name()).is_some_and(|old| is_same(old, slice)) {
             actions.push(DispatchAction::Put(slice.clone()));
         }
     }
+    let mut last_known = Vec::new();
     for slice in present.into_values().filter(|slice| !wanted.contains_key(slice.name())) {
-        let is_unread = dispatch.unread.contains(source_of(slice));
-        if is_unread && Usage::of_slice(slice) != usage_of(slice) {
-            let mut changed = slice.clone();
-            set_usage(&mut changed, usage_of(slice));
-            actions.push(DispatchAction::Put(changed));
-        } else if !is_unread && is_own(slice, dispatch.control_plane) {
+        let is_outside = dispatch.routing.is_outside(source_of(slice));
+        let is_unread = dispatch.unread.contains(source_of(slice)) && !is_outside;
+        if is_unread {
+            last_known.push(slice.clone());
+        } else if is_outside || is_own(slice, dispatch.control_plane) {
             actions.push(DispatchAction::Delete(slice.key()));
         }
     }
+    let before = last_known.clone();
+    set_usages(&mut last_known, &allotted);
+    let changed = last_known.into_iter().zip(before).filter(|(now, before)| now != before);
+    actions.extend(changed.map(|(now, _)| DispatchAction::Put(now)));
     actions
 }
 
@@ -123,26 +131,23 @@ fn is_same(present: &Object, wanted: &Object) -> bool {
         && wanted.labels().iter().all(|(key, value)| present.label(key) == Some(value))
 }
 
-/// What is done with the endpoints of each provider, so that some endpoint stays in use. The cluster's own are always used.
-fn usage(dispatch: &Dispatch<'_>) -> BTreeMap<String, Usage> {
-    if dispatch.not_used.is_empty() {
+/// What is done with the endpoints of each provider. The cluster's own are always used.
+pub fn allotments(dispatch: &Dispatch<'_>) -> BTreeMap<String, Allotment> {
+    if dispatch.routing.is_plain() {
         return BTreeMap::new();
     }
-    let mut ready: BTreeMap<String, usize> = BTreeMap::new();
+    let mut supply: BTreeMap<String, Supply> = BTreeMap::new();
     for provider in &dispatch.providers {
-        let slices = provider.slices.iter().filter(|slice| is_exportable(slice));
-        let count: usize = slices.map(|slice| ready_at_source(slice)).sum();
-        ready.insert(provider.cluster.to_owned(), count);
+        let found = supply.entry(provider.cluster.to_owned()).or_default();
+        provider.slices.iter().filter(|slice| is_exportable(slice)).for_each(|slice| found.add(slice));
     }
     for slice in &dispatch.present {
-        let source = source_of(slice);
-        if dispatch.unread.contains(source) || is_exportable(slice) {
-            *ready.entry(source.to_owned()).or_default() += ready_at_source(slice);
+        let source = if is_exportable(slice) { dispatch.cluster } else { source_of(slice) };
+        if source == dispatch.cluster || dispatch.unread.contains(source) {
+            supply.entry(source.to_owned()).or_default().add(slice);
         }
     }
-    failing_open(&ready, |source| {
-        dispatch.not_used.get(source).map_or(Usage::Keep, |not_used| not_used.usage)
-    })
+    allot(&supply, &dispatch.routing, Some(dispatch.cluster))
 }
 
 /// The EndpointSlice in the cluster with clients, for one of a provider. `None` if it cannot be read or has none of the ports.
@@ -196,6 +201,7 @@ fn exposed_names(ports: &[ExposurePort], service: Option<&Object>) -> Option<BTr
 
 #[cfg(test)]
 mod tests {
+    use crate::discovery::usage::NotUsed;
     use portolan_api::networking::ClusterSelector;
     use serde_json::json;
 
@@ -236,7 +242,7 @@ mod tests {
         providers: Vec<(&'static str, Vec<Object>)>,
         unread: BTreeSet<String>,
         present: BTreeMap<String, Object>,
-        not_used: BTreeMap<String, NotUsed>,
+        routing: Routing,
     }
 
     impl World {
@@ -248,7 +254,7 @@ mod tests {
                 providers: vec![("a", vec![slice("web-1", "10.1.0.1")])],
                 unread: BTreeSet::new(),
                 present: BTreeMap::from([("web-own".to_owned(), own)]),
-                not_used: BTreeMap::new(),
+                routing: Routing::default(),
             }
         }
 
@@ -265,7 +271,8 @@ mod tests {
                 providers: providers.collect(),
                 unread: self.unread.clone(),
                 present: self.present.values().collect(),
-                not_used: &self.not_used,
+                cluster: "b",
+                routing: self.routing.clone(),
             })
         }
 
@@ -317,18 +324,39 @@ mod tests {
         let mut world = World::new();
         world.run();
         let dead = NotUsed { usage: Usage::Withdraw, since: "t".to_owned(), cause: "dead".to_owned() };
-        world.not_used.insert("a".to_owned(), dead);
+        world.routing.not_used.insert("a".to_owned(), dead);
         assert_eq!(world.run(), ["put a-web-1"]);
         let ready = |world: &World| world.present["a-web-1"].0["endpoints"][0]["conditions"]["ready"] == true;
         assert!(!ready(&world));
         world.providers.clear();
         world.unread.insert("a".to_owned());
-        world.not_used.clear();
+        world.routing.not_used.clear();
         assert_eq!(world.run(), ["put a-web-1"]);
         assert!(ready(&world), "it answers again");
         world.present.remove("web-own");
         let dead = NotUsed { usage: Usage::Withdraw, since: "t".to_owned(), cause: "dead".to_owned() };
-        world.not_used.insert("a".to_owned(), dead);
+        world.routing.not_used.insert("a".to_owned(), dead);
         assert_eq!(world.run(), Vec::<String>::new(), "the only endpoints stay in use");
+    }
+
+    #[test]
+    fn providers_outside_the_boundary_have_no_slice_and_far_ones_are_on_standby() {
+        let mut world = World::new();
+        world.providers.push(("c", vec![slice("web-2", "10.3.0.1")]));
+        world.run();
+        world.routing.inside = Some(["b".to_owned(), "c".to_owned()].into());
+        assert_eq!(world.run(), ["delete a-web-1"]);
+        world.providers.remove(0);
+        world.unread.insert("a".to_owned());
+        assert_eq!(world.run(), Vec::<String>::new(), "also if it cannot be read");
+        // The consumer's own endpoints are nearer.
+        world.routing.tiers = BTreeMap::from([("b".to_owned(), 0)]);
+        assert_eq!(world.run(), ["put c-web-2"]);
+        assert_eq!(Usage::of_slice(&world.present["c-web-2"]), Usage::Standby);
+        world.present.remove("web-own");
+        assert_eq!(world.run(), ["put c-web-2"]);
+        assert_eq!(Usage::of_slice(&world.present["c-web-2"]), Usage::Keep);
+        world.routing.is_hidden = true;
+        assert_eq!(world.run(), ["delete c-web-2"]);
     }
 }

@@ -641,7 +641,10 @@ pub(crate) enum ClusterSetCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Services {
+    #[command(subcommand)]
+    pub(crate) command: Option<ServicesCommand>,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
     /// Namespace [default: that of the context]
@@ -656,6 +659,44 @@ pub(crate) struct Services {
     /// Keep running, and print changes
     #[arg(short, long)]
     pub(crate) watch: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServicesCommand {
+    /// Print the NetworkPolicies by which clients in other clusters reach a service.
+    Netpol(NetworkPolicies),
+    /// Let cluster sets keep the imports that another implementation or a user has made, with their names and addresses.
+    Migrate(MigrateServices),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateServices {
+    /// Names of ServiceImports [default: all of the namespace]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Namespace [default: that of the context]
+    #[arg(short, long)]
+    pub(crate) namespace: Option<String>,
+    /// All namespaces
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "names"])]
+    pub(crate) all_namespaces: bool,
+    /// Change the objects; without it, the steps are only printed
+    #[arg(long)]
+    pub(crate) apply: bool,
+    #[command(flatten)]
+    pub(crate) hub: HubAccess,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NetworkPolicies {
+    /// The exported service
+    #[arg(value_name = "SERVICE")]
+    pub(crate) name: String,
+    /// Namespace [default: that of the context]
+    #[arg(short, long)]
+    pub(crate) namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) hub: HubAccess,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

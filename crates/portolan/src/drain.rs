@@ -8,17 +8,19 @@ use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
 use portolan_api::annotations::cluster::DRAINED;
 use portolan_api::cluster::Cluster;
-use portolan_api::traffic::TrafficPolicy;
+use portolan_api::traffic::{TrafficPolicy, TrafficPolicySpec};
 use portolan_net::Clock;
 use portolan_object::ObjectKey;
 use portolan_object::time::format_time;
 use portolan_plan::discovery::traffic_policy::policy_of;
-use portolan_runtime::client::{Patch, Selection};
+use portolan_runtime::client::{Delete, Patch, Selection};
 use portolan_runtime::{Client, ClientError};
 use serde_json::json;
 
 use crate::completion::candidates::{clusters, namespaces};
 use crate::hub_access::HubAccess;
+use crate::servers::members_with_credentials;
+use crate::survey::{GROUP, find, lost, read_all};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,12 +96,54 @@ async fn run(what: Drain, is_drained: bool) -> Result<()> {
             let key = ObjectKey::namespaced(namespace, arguments.service);
             drain_service(&hub.client, &key, &arguments.cluster, is_drained).await?;
             anstream::println!("service/{} {word} in cluster {}", key.name, arguments.cluster);
+            if is_drained {
+                warn_without_export(&hub.client, &key, &arguments.cluster).await?;
+            }
         }
     }
     Ok(())
 }
 
-/// Adds the cluster to the TrafficPolicy of the service, or removes it. A service without one gets its own.
+/// Whether the policy has the name that `drain` gives, and says nothing but what is drained.
+fn is_made_here(policy: &TrafficPolicy, service: &ObjectKey) -> bool {
+    let only_drains = TrafficPolicySpec {
+        services: policy.spec.services.clone(),
+        drained_clusters: policy.spec.drained_clusters.clone(),
+        ..TrafficPolicySpec::default()
+    };
+    policy.metadata.name == made_name(service) && policy.spec == only_drains
+}
+
+/// Name of the policy that `drain` creates for a service.
+fn made_name(service: &ObjectKey) -> String {
+    format!("drain-{}", service.name)
+}
+
+/// Warns if the cluster does not export the service: nothing is drained then. A cluster that cannot be read may.
+async fn warn_without_export(hub: &Client, service: &ObjectKey, cluster: &str) -> Result<()> {
+    let connected = members_with_credentials(hub, &[cluster.to_owned()]).await?;
+    let read = |client: Client| {
+        let key = service.clone();
+        async move {
+            let discovery = client.discover().await?;
+            let Some(found) = discovery.find(GROUP, "ServiceExport") else { return Ok(None) };
+            find(&client, &found.resource, &key).await
+        }
+    };
+    for (name, answer) in read_all(connected, read).await {
+        match answer {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                anstream::eprintln!("Warning: {name} exports no service {service}: nothing is drained now")
+            }
+            Err(error) => anstream::eprintln!("Warning: {name} was not read: {}", lost(&error)),
+        }
+    }
+    Ok(())
+}
+
+/// Adds the cluster to the TrafficPolicy of the service, or removes it. A service without one gets its own, which is deleted when
+/// nothing is left in it.
 async fn drain_service(hub: &Client, service: &ObjectKey, cluster: &str, is_drained: bool) -> Result<()> {
     let exists = hub.kind::<Cluster>().get(&ObjectKey::cluster(cluster)).await;
     exists.with_context(|| format!("cannot read cluster {cluster}"))?;
@@ -113,7 +157,7 @@ async fn drain_service(hub: &Client, service: &ObjectKey, cluster: &str, is_drai
         }
         let mut policy = TrafficPolicy::default();
         policy.metadata.namespace.clone_from(&service.namespace);
-        policy.metadata.name = format!("drain-{}", service.name);
+        policy.metadata.name = made_name(service);
         policy.spec.services = vec![service.name.clone()];
         policy.spec.drained_clusters = vec![cluster.to_owned()];
         api.create(&policy).await.context("cannot create a TrafficPolicy")?;
@@ -129,6 +173,11 @@ async fn drain_service(hub: &Client, service: &ObjectKey, cluster: &str, is_drai
     let mut drained = policy.spec.drained_clusters.clone();
     drained.retain(|name| name != cluster);
     drained.extend(is_drained.then(|| cluster.to_owned()));
+    if drained.is_empty() && is_made_here(policy, service) {
+        let version = Some(policy.metadata.resource_version.clone());
+        let gone = Delete { resource_version: version, ..Delete::default() };
+        return api.delete(&policy.metadata.key(), &gone).await.context("cannot delete the TrafficPolicy");
+    }
     let patch = Patch::Merge(json!({ "metadata": { "resourceVersion": policy.metadata.resource_version },
         "spec": { "drainedClusters": drained } }));
     match api.patch(&policy.metadata.key(), &patch).await {

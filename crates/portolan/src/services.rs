@@ -3,6 +3,9 @@
 //! Reads the members directly, so that the table shows their state and not the control plane's view of it.
 //! `portolan_plan::discovery::overview` builds the table.
 
+mod migrate;
+mod network_policies;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -19,7 +22,7 @@ use portolan_plan::discovery::overview::{
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Client, ClientError};
 
-use crate::arguments::{self, ServicesOutput};
+use crate::arguments::{self, ServicesCommand, ServicesOutput};
 use crate::output::table::align;
 use crate::servers::members_with_credentials;
 use crate::survey::{GROUP, agents, list, lost, property, read_all};
@@ -31,6 +34,11 @@ const NONE: &str = "-";
 
 /// Prints the services. A member that cannot be read is reported on standard error.
 pub(crate) async fn run(arguments: arguments::Services) -> Result<()> {
+    match arguments.command {
+        Some(ServicesCommand::Netpol(arguments)) => return network_policies::run(arguments).await,
+        Some(ServicesCommand::Migrate(arguments)) => return migrate::run(arguments).await,
+        None => {}
+    }
     let hub = arguments.hub.hub().await?;
     let namespace =
         if arguments.all_namespaces { "" } else { hub.namespace_or(arguments.namespace.as_deref()) };

@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 use arguments::{Why, WhyOther};
 pub(crate) use object::{connect_member, parts};
 pub(crate) use render::age_of;
+pub(crate) use service::read_member;
 
 /// Prints the explanation; fails if a step is broken.
 pub(crate) async fn run(arguments: Why) -> Result<()> {

@@ -43,6 +43,20 @@ pub(super) const POLICY: &[Column] = &[
     Column::age("Age"),
 ];
 
+pub(super) const CLUSTER_PROFILE: &[Column] = &[
+    Column::text("Display Name", ".spec.displayName"),
+    Column::text("Manager", ".spec.clusterManager.name"),
+    Column::text("Version", ".status.version.kubernetes"),
+    Column::text("Healthy", r#".status.conditions[?(@.type=="ControlPlaneHealthy")].status"#),
+    Column::age("Age"),
+];
+
+pub(super) const TRAFFIC_POLICY: &[Column] = &[
+    Column::text("Services", ".spec.services"),
+    Column::text("In-Effect", r#".status.conditions[?(@.type=="InEffect")].status"#),
+    Column::age("Age"),
+];
+
 pub(super) const QUOTA: &[Column] =
     &[Column::text("OVERALL", ".status.overall"), Column::text("OVERALL_USED", ".status.overallUsed")];
 

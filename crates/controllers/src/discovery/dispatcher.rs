@@ -8,18 +8,23 @@ use std::sync::Arc;
 
 use portolan_api::networking::MultiClusterService;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::multi_cluster_service::{Dispatch, DispatchAction, Provider, consumers, plan, providers};
+use portolan_plan::multi_cluster_service::{
+    Dispatch, DispatchAction, Provider, allotments, consumers, plan, providers,
+};
 use portolan_runtime::{ClientError, Outcome, Reconciler};
 
 use super::Discovery;
 use super::member_writer::MemberWriter;
+use super::moving_traffic::MovingTraffic;
 use super::problems;
 use super::site::Site;
+use super::traffic::Labels;
 
 /// Writes the EndpointSlices of MultiClusterServices in one member.
 pub(super) struct Dispatcher {
-    pub(super) discovery: Arc<Discovery>,
-    pub(super) site: Arc<Site>,
+    discovery: Arc<Discovery>,
+    site: Arc<Site>,
+    moving: MovingTraffic,
 }
 
 /// A provider with its objects.
@@ -47,13 +52,17 @@ impl Reconciler for Dispatcher {
             result.as_ref().err().and_then(|error| problems::of_error(error).map(|_| error.to_string()));
         self.discovery.dispatches.set(key, self.site.member().name(), problem);
         match result {
-            Ok(()) => Outcome::Done,
+            Ok(()) => self.moving.outcome(key, self.discovery.clock.elapsed()),
             Err(error) => Outcome::retry(error),
         }
     }
 }
 
 impl Dispatcher {
+    pub(super) fn new(discovery: &Arc<Discovery>, site: &Arc<Site>) -> Self {
+        Self { discovery: discovery.clone(), site: site.clone(), moving: MovingTraffic::default() }
+    }
+
     async fn dispatch(&self, key: &ObjectKey, own: &str) -> Result<(), ClientError> {
         let present = self.site.slices(key);
         let service = self.discovery.services.get(key).filter(|service| service.is_cross_cluster());
@@ -66,16 +75,24 @@ impl Dispatcher {
             service: provider.service.as_deref(),
             slices: provider.slices.iter().map(AsRef::as_ref).collect(),
         });
-        let not_used = self.discovery.not_used(&self.site, key);
-        let actions = plan(&Dispatch {
+        let mut dispatch = Dispatch {
             control_plane: own,
             service: key,
             ports: service.as_deref().map_or(&[][..], |service| &service.spec.ports),
             providers: providers.collect(),
             unread,
             present: present.iter().map(AsRef::as_ref).collect(),
-            not_used: &not_used,
-        });
+            cluster: self.site.member().name().as_str(),
+            routing: self.discovery.routing(&self.site, key, Labels::Names),
+        };
+        match service {
+            Some(_) => {
+                let (time, now) = (dispatch.routing.transition, self.discovery.clock.elapsed());
+                dispatch.routing.moving = self.moving.step(key, time, now, || allotments(&dispatch));
+            }
+            None => self.moving.forget(key),
+        }
+        let actions = plan(&dispatch);
         let slices = MemberWriter { member: self.site.member(), cache: self.site.slice_cache() };
         for action in actions {
             match action {

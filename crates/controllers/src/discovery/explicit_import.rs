@@ -6,7 +6,7 @@ use portolan_api::labels;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::derived_service::updated_service;
 use portolan_plan::discovery::explicit_import::{
-    ExplicitImport, ExplicitImportAction, Exporter, plan_explicit_import, problems, usage_of_exporters,
+    ExplicitImport, ExplicitImportAction, Exporter, allotments, plan_explicit_import, problems,
 };
 use portolan_plan::discovery::problem::ImportProblem;
 use portolan_plan::import_marks::is_of_explicit_import;
@@ -15,6 +15,7 @@ use portolan_runtime::ClusterName;
 use super::importer::{ImportError, Importer, keep_first};
 use super::member_writer::MemberWriter;
 use super::site::{Site, derived_service_key};
+use super::traffic::Labels;
 
 /// An exporting cluster.
 struct ExporterObjects {
@@ -45,7 +46,7 @@ impl Importer {
             service: exporter.service.as_deref(),
             slices: exporter.slices.iter().map(AsRef::as_ref).collect(),
         });
-        let seen = ExplicitImport {
+        let mut seen = ExplicitImport {
             control_plane: own,
             import: import.as_deref(),
             exporters: exporters.collect(),
@@ -53,8 +54,12 @@ impl Importer {
             unreachable: unreachable.iter().map(String::as_str).collect(),
             service: service.as_deref(),
             slices: slices.iter().map(AsRef::as_ref).collect(),
-            not_used: self.discovery.not_used(&self.site, key),
+            routing: self.discovery.routing(&self.site, key, Labels::Names),
         };
+        if import.is_some() {
+            let (time, now) = (seen.routing.transition, self.discovery.clock.elapsed());
+            seen.routing.moving = self.moving.step(key, time, now, || allotments(&seen));
+        }
         let (actions, found) = (plan_explicit_import(&seen), problems(&seen));
         let mut failure = None;
         let wanted: Vec<ObjectKey> = actions.iter().filter_map(slice_to_apply).collect();
@@ -68,8 +73,7 @@ impl Importer {
             }
         }
         if let Some(import) = &import {
-            let not_used = (&seen.not_used, &usage_of_exporters(&seen));
-            let written = self.write_exporters(import, &clusters, not_used).await;
+            let written = self.write_exporters(import, &clusters, &seen.routing, &allotments(&seen)).await;
             keep_first(&mut failure, written.map_err(ImportError::from));
         }
         failure.map_or(Ok(found), Err)

@@ -10,6 +10,7 @@ use portolan_plan::discovery::export::validate_export;
 use portolan_plan::discovery::importable::refused;
 use portolan_plan::discovery::merge::merge;
 use portolan_plan::discovery::problem::export_doubts;
+use portolan_plan::discovery::traffic_policy::policies_of;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, EventRecorder, Outcome, Reconciler};
 use serde_json::json;
@@ -31,7 +32,8 @@ impl Reconciler for Exporter {
     type Key = ObjectKey;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
-        if !self.site.is_known() || self.site.member().hold().holder().is_none() {
+        let is_known = self.site.is_known() && self.discovery.policies.is_synced();
+        if !is_known || self.site.member().hold().holder().is_none() {
             // The key is queued again after the caches have synced, and when the hold of the member changes.
             return Outcome::Done;
         }
@@ -79,7 +81,11 @@ impl Exporter {
         let name = self.site.member().name().as_str();
         let names = [name, id_of(state).unwrap_or(name)];
         let (failed, in_importers) = self.discovery.problems.of(key, &names);
+        let policies = self.discovery.policies.list_namespace(&key.namespace);
+        let limiting = policies_of(key, policies.iter().map(AsRef::as_ref)).into_iter();
+        let limiting = limiting.filter(|policy| policy.spec.visible_to.is_some());
         Trouble {
+            limited_by: limiting.map(|policy| policy.metadata.name.clone()).collect(),
             refused: by_rule.chain(self.discovery.refusals.of(key, &names)).collect(),
             failed,
             doubts: export_doubts(service, &slices).into_iter().chain(in_importers).collect(),

@@ -11,8 +11,9 @@ use portolan_api::meta::{condition, set_condition};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::conditions::{Exporters, present};
 use portolan_plan::discovery::exporters_read::UnreadExporter;
-use portolan_plan::discovery::usage::NotUsed;
-use portolan_plan::discovery::usage::Usage;
+use portolan_plan::discovery::exporters_used::ExportersUsed;
+use portolan_plan::discovery::routing::Routing;
+use portolan_plan::discovery::usage::Allotment;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, ClusterName};
 use serde_json::json;
@@ -58,25 +59,27 @@ impl Discovery {
 }
 
 impl Importer {
-    /// Writes the conditions of an explicit import, of which nothing else in the status is Portolan's. `not_used` has what is
-    /// not used in the cluster, and what is done with each exporter of the import.
+    /// Writes the conditions of an explicit import, of which nothing else in the status is Portolan's. A cluster that does not see
+    /// the service is told nothing.
     pub(super) async fn write_exporters(
         &self,
         import: &Arc<Object>,
         exporters: &[ClusterName],
-        (not_used, effective): (&BTreeMap<String, NotUsed>, &BTreeMap<String, Usage>),
+        routing: &Routing,
+        allotted: &BTreeMap<String, Allotment>,
     ) -> Result<(), ClientError> {
         let Some(cache) = self.site.import_cache() else { return Ok(()) };
+        let exporters = if routing.is_hidden { &[] } else { exporters };
         let unread = exporters.iter().filter_map(|cluster| {
             let since = self.discovery.lost_since(cluster)?;
             Some(UnreadExporter { cluster: cluster.to_string(), since })
         });
         let unread: Vec<UnreadExporter> = unread.collect();
-        let mut not_used = not_used.clone();
-        not_used.retain(|source, _| exporters.iter().any(|cluster| cluster.as_str() == source));
+        let exporters: Vec<String> = exporters.iter().map(ToString::to_string).collect();
         let before = present(import);
         let now = crate::time::rfc3339(&self.discovery.clock);
-        let about = Exporters { unread: &unread, not_used: &not_used, effective };
+        let used = ExportersUsed { routing, allotted, exporters: &exporters }.told(&before, &now);
+        let about = Exporters { unread: &unread, used };
         let mut after = before.clone();
         for wanted in about.conditions(&before, &now) {
             set_condition(&mut after, wanted);

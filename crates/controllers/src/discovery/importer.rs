@@ -17,6 +17,7 @@ use portolan_runtime::{EventRecorder, Outcome, Reconciler};
 
 use crate::discovery::Discovery;
 use crate::discovery::member_writer::MemberWriter;
+use crate::discovery::moving_traffic::MovingTraffic;
 use crate::discovery::problems;
 use crate::discovery::refusals::REFUSED_RECHECK;
 use crate::discovery::site::Site;
@@ -31,6 +32,8 @@ pub(super) struct Importer {
     pub(super) events: EventRecorder,
     /// Address families of derived Services that the member's API server has refused, by import.
     pub(super) refused_families: Mutex<BTreeMap<ObjectKey, RefusedFamilies>>,
+    /// Traffic that moves to and away from exporters.
+    pub(super) moving: MovingTraffic,
 }
 
 /// Why a step failed.
@@ -47,7 +50,13 @@ pub(super) enum ImportError {
 
 impl Importer {
     pub(super) fn new(discovery: &Arc<Discovery>, site: &Arc<Site>, events: EventRecorder) -> Self {
-        Self { discovery: discovery.clone(), site: site.clone(), events, refused_families: Mutex::default() }
+        Self {
+            discovery: discovery.clone(),
+            site: site.clone(),
+            events,
+            refused_families: Mutex::default(),
+            moving: MovingTraffic::default(),
+        }
     }
 }
 
@@ -68,20 +77,13 @@ impl Reconciler for Importer {
             Some(import) if is_import_of_set(&import) => (Some(import), None),
             import => (None, import),
         };
-        let is_explicit = explicit.is_some();
-        let outcome = match self.reconcile_explicit_import(key, explicit, &own).await {
-            Ok(found) => match self.reconcile_set_import(key, of_set, is_explicit, own).await {
-                Ok(of_set) => Ok(found.into_iter().chain(of_set).collect()),
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
-        };
+        let outcome = self.reconcile_both(key, of_set, explicit, own).await;
         self.set_problems(key, &outcome);
         match outcome {
             Ok(_) if self.discovery.refusals.has(self.site.member().name(), key) => {
                 Outcome::RequeueAfter(REFUSED_RECHECK)
             }
-            Ok(_) => Outcome::Done,
+            Ok(_) => self.moving.outcome(key, self.discovery.clock.elapsed()),
             Err(ImportError::Client(error)) => Outcome::retry(error),
             Err(error @ ImportError::ForeignService { .. }) => {
                 tracing::warn!(cluster = %self.site.member().name(), import = %key, %error);
@@ -92,6 +94,25 @@ impl Reconciler for Importer {
 }
 
 impl Importer {
+    /// The form of the import comes first, so that it has endpoints before those of the other form are deleted.
+    async fn reconcile_both(
+        &self,
+        key: &ObjectKey,
+        of_set: Option<Arc<Object>>,
+        explicit: Option<Arc<Object>>,
+        own: Arc<str>,
+    ) -> Result<Vec<ImportProblem>, ImportError> {
+        let is_explicit = explicit.is_some();
+        if of_set.is_some() {
+            let found = self.reconcile_set_import(key, of_set, is_explicit, own.clone()).await?;
+            let of_other = self.reconcile_explicit_import(key, explicit, &own).await?;
+            return Ok(found.into_iter().chain(of_other).collect());
+        }
+        let found = self.reconcile_explicit_import(key, explicit, &own).await?;
+        let of_other = self.reconcile_set_import(key, of_set, is_explicit, own).await?;
+        Ok(found.into_iter().chain(of_other).collect())
+    }
+
     /// Notes the problems of a pass, for the conditions of the exports. An error that passes changes nothing.
     fn set_problems(&self, key: &ObjectKey, outcome: &Result<Vec<ImportProblem>, ImportError>) {
         let found = match outcome {

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portolan_api::kubernetes::View;
+use portolan_api::labels;
 use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
-use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::cluster_sets::membership::Membership;
 use portolan_plan::discovery::derived_service::updated_service;
 use portolan_plan::discovery::export::{ValidExport, validate_export};
 use portolan_plan::discovery::problem::ImportProblem;
 use portolan_plan::discovery::set_import::{
-    ExportedService, ExportingMember, ImportingMember, RefusedFamilies, SetImportAction, plan_set_import,
-    problems,
+    ExportedService, ExportingMember, ImportingMember, RefusedFamilies, SetImportAction, allotments,
+    derived_service_name, plan_set_import, problems,
 };
 use portolan_plan::import_marks::{is_import_of_set, is_of_set};
 use portolan_runtime::Cache;
@@ -22,7 +22,8 @@ use portolan_runtime::client::ClientError;
 use super::Discovery;
 use super::importer::{ImportError, Importer, keep_first};
 use super::member_writer::MemberWriter;
-use super::site::Site;
+use super::site::{Site, set_import_of};
+use super::traffic::Labels;
 use crate::hub::MembershipState;
 
 /// Maximum passes in one reconciliation. At most three passes change something and the fourth confirms; five is the
@@ -109,8 +110,7 @@ impl Importer {
             MembershipState::Member(membership) => Some(membership).filter(|_| !is_explicit),
         };
         let Some(imports) = self.site.import_cache() else { return Ok(Vec::new()) };
-        let derived_service = names::derived_service_of_set(&key.namespace, &key.name);
-        let derived_service = ObjectKey::namespaced(key.namespace.clone(), derived_service);
+        let derived_service = self.derived_service(key, import.as_deref());
         let has_objects = || {
             import.is_some()
                 || self.site.service(&derived_service).is_some()
@@ -138,6 +138,16 @@ impl Importer {
         Ok(Vec::new())
     }
 
+    /// The key of the derived Service.
+    fn derived_service(&self, key: &ObjectKey, import: Option<&Object>) -> ObjectKey {
+        let of_name = |name: &str| ObjectKey::namespaced(key.namespace.clone(), name);
+        let is_of_import = |name: &str| {
+            let service = self.site.service(&of_name(name));
+            service.is_some_and(|service| set_import_of(&service).as_ref() == Some(key))
+        };
+        of_name(&derived_service_name(key, import, is_of_import))
+    }
+
     /// Plans one pass from the present caches.
     fn plan_pass(
         &self,
@@ -149,7 +159,7 @@ impl Importer {
         let slices_of = |exporting: &ExportingSite| exporting.site.slices(key);
         let exported_slices: Vec<Vec<Arc<Object>>> =
             exports.iter().flat_map(|exports| &exports.exporting).map(slices_of).collect();
-        let exported = set_import.membership.as_ref().map(|(membership, exports)| {
+        let mut exported = set_import.membership.as_ref().map(|(membership, exports)| {
             let sources =
                 exports.exporting.iter().zip(&exported_slices).map(|(exporting, slices)| ExportingMember {
                     cluster: &exporting.id,
@@ -164,7 +174,7 @@ impl Importer {
                 known: &exports.known,
                 unknown: &exports.unknown,
                 unreachable: self.discovery.unreachable_members(&membership.set),
-                not_used: self.discovery.not_used(&self.site, key),
+                routing: self.discovery.routing(&self.site, key, Labels::Ids),
             }
         });
         let service = self.site.service(&set_import.derived_service);
@@ -180,6 +190,13 @@ impl Importer {
             derived_service: service.as_deref(),
             slices: slices.iter().map(AsRef::as_ref).collect(),
         };
+        match &mut exported {
+            Some(exported) => {
+                let (time, now) = (exported.routing.transition, self.discovery.clock.elapsed());
+                exported.routing.moving = self.moving.step(key, time, now, || allotments(exported, &member));
+            }
+            None => self.moving.forget(key),
+        }
         let now = crate::time::rfc3339(&self.discovery.clock);
         let named = self.site.slices(&set_import.derived_service);
         let named: Vec<&Object> = named.iter().map(AsRef::as_ref).collect();

@@ -398,7 +398,7 @@ fn explicit_import_of(service: &ObjectKey) -> Option<ObjectKey> {
 }
 
 /// The import of a set to which an EndpointSlice or Service belongs.
-fn set_import_of(object: &Object) -> Option<ObjectKey> {
+pub(super) fn set_import_of(object: &Object) -> Option<ObjectKey> {
     let name = object.label(labels::endpoint_slice::IMPORT_NAME).filter(|_| is_of_set(object))?;
     Some(ObjectKey::namespaced(object.namespace(), name))
 }

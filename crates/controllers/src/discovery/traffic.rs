@@ -1,71 +1,100 @@
-//! Which exporters a member does not use for a service: by the facts, by TrafficPolicies, and by drained clusters.
+//! How a member uses the exporters of a service: by the facts, by TrafficPolicies, and by drained clusters.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use portolan_api::annotations::cluster::DRAINED;
+use portolan_api::cluster::Cluster;
 use portolan_object::ObjectKey;
-use portolan_plan::discovery::traffic_policy::{ExporterState, policy_of, usage};
-use portolan_plan::discovery::usage::NotUsed;
+use portolan_plan::discovery::routing::{Exporting, Routing, routing};
+use portolan_plan::discovery::traffic_policy::{ExporterState, policies_of};
 use portolan_runtime::ClusterName;
 
 use super::Discovery;
 use super::exporters_read::not_ready_since;
 use super::site::Site;
 
+/// What imported EndpointSlices call their exporters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Labels {
+    /// The ids of the members of the importing cluster's set.
+    Ids,
+    /// The names of the clusters.
+    Names,
+}
+
 impl Discovery {
-    /// Exporters that `site` does not use for a service, by the label of their EndpointSlices.
-    pub(super) fn not_used(&self, site: &Site, service: &ObjectKey) -> BTreeMap<String, NotUsed> {
+    /// How `site` uses the endpoints of a service.
+    pub(super) fn routing(&self, site: &Site, service: &ObjectKey, labels: Labels) -> Routing {
         let importer = site.member().name();
-        let policies = self.policies.list_namespace(&service.namespace);
-        let policy = policy_of(service, policies.iter().map(AsRef::as_ref));
-        let mut states: BTreeMap<String, (ClusterName, ExporterState, String)> = BTreeMap::new();
-        let withdrawn = self.withdrawn(site);
-        let names = (!withdrawn.is_empty()).then(|| self.exporter_names());
-        for (source, (cause, since)) in withdrawn {
-            let cluster = names.as_ref().map(|names| names.cluster(importer, &source));
-            let cluster = cluster.unwrap_or_else(|| ClusterName::new(source.as_str()));
-            let state = ExporterState { withdrawn: Some(cause), ..ExporterState::default() };
-            states.insert(source, (cluster, state, since));
-        }
+        let of_namespace = self.policies.list_namespace(&service.namespace);
+        let policies = policies_of(service, of_namespace.iter().map(AsRef::as_ref));
+        let policy = policies.first().copied();
         let acts_on_silence = policy.is_some_and(|policy| policy.spec.withdrawal.unseen.is_some());
-        let is_named = |name: &str| {
-            policy.is_some_and(|policy| policy.spec.drained_clusters.iter().any(|one| one == name))
-        };
-        for cluster in
-            self.clusters.list().iter().filter(|cluster| cluster.metadata.name != importer.as_str())
+        let since_policy = policy.and_then(|policy| policy.metadata.creation_timestamp.clone());
+        let clusters = self.clusters.list();
+        let mut withdrawn = self.withdrawn(site);
+        let is_drained = |cluster: &Cluster| cluster.metadata.annotation(DRAINED).is_some();
+        if policies.is_empty() && withdrawn.is_empty() && !clusters.iter().any(|cluster| is_drained(cluster))
         {
-            let name = ClusterName::new(cluster.metadata.name.as_str());
-            let drained = cluster.metadata.annotation(DRAINED);
-            let lost = not_ready_since(cluster).filter(|_| acts_on_silence && self.is_unseen(&name));
-            if drained.is_none() && lost.is_none() && !is_named(name.as_str()) {
-                continue;
-            }
-            let of_policy = policy.and_then(|policy| policy.metadata.creation_timestamp.clone());
-            let since = drained.map(str::to_owned).or_else(|| lost.clone()).or(of_policy).unwrap_or_default();
-            for source in self.names_of(importer, &name) {
-                let known = states
-                    .entry(source)
-                    .or_insert_with(|| (name.clone(), ExporterState::default(), since.clone()));
-                known.1.is_drained = drained.is_some();
-                known.1.is_unseen = lost.is_some();
-            }
+            return Routing::default();
         }
-        let not_used = states.into_iter().filter_map(|(source, (cluster, state, since))| {
-            let (usage, cause) = usage(cluster.as_str(), state, policy)?;
-            Some((source, NotUsed { usage, since, cause }))
-        });
-        not_used.collect()
+        let mut exporters = Vec::new();
+        for cluster in &clusters {
+            let name = ClusterName::new(cluster.metadata.name.as_str());
+            let Some(label) = self.label(importer, &name, labels) else { continue };
+            let mut exporting = Exporting {
+                label,
+                cluster: Some(&**cluster),
+                state: ExporterState::default(),
+                since: String::new(),
+            };
+            let failed = withdrawn.remove(&exporting.label);
+            // A cluster uses its own endpoints whatever happens to its links.
+            if name != *importer {
+                let drained = cluster.metadata.annotation(DRAINED).map(str::to_owned);
+                let lost = not_ready_since(cluster).filter(|_| acts_on_silence && self.is_unseen(&name));
+                exporting.state = ExporterState {
+                    withdrawn: failed.as_ref().map(|(cause, _)| *cause),
+                    is_unseen: lost.is_some(),
+                    is_drained: drained.is_some(),
+                };
+                let since = failed.map(|(_, since)| since);
+                exporting.since =
+                    since.or(drained).or(lost).or_else(|| since_policy.clone()).unwrap_or_default();
+            }
+            exporters.push(exporting);
+        }
+        // Endpoints of clusters that the control plane does not have any more, or not yet.
+        for (label, (cause, since)) in withdrawn {
+            let state = ExporterState { withdrawn: Some(cause), ..ExporterState::default() };
+            exporters.push(Exporting { label, cluster: None, state, since });
+        }
+        let own = self.clusters.get(&ObjectKey::cluster(importer.as_str()));
+        routing(&policies, own.as_deref(), &exporters)
     }
 
-    /// What an importing member calls a cluster: its name, and its id if both are in one set.
-    fn names_of(&self, importer: &ClusterName, cluster: &ClusterName) -> Vec<String> {
-        let membership = self.sets.membership(cluster);
-        let own = self.sets.membership(importer).map(|membership| membership.set);
-        let id = membership
-            .filter(|membership| Some(&membership.set) == own.as_ref())
-            .map(|membership| membership.id);
-        let mut names = vec![cluster.to_string()];
-        names.extend(id.filter(|id| id != cluster.as_str()));
-        names
+    /// Queues every service that a TrafficPolicy governs, after a cluster moved or changed its labels.
+    pub(super) fn queue_governed(&self) {
+        let namespaces: BTreeSet<String> =
+            self.policies.keys().into_iter().map(|policy| policy.namespace.to_string()).collect();
+        namespaces.iter().for_each(|namespace| self.queue_in_namespace(namespace));
     }
+
+    /// What an importing member calls a cluster; `None` if it cannot have endpoints of it.
+    fn label(&self, importer: &ClusterName, cluster: &ClusterName, labels: Labels) -> Option<String> {
+        match labels {
+            Labels::Names => Some(cluster.to_string()),
+            Labels::Ids => {
+                let (theirs, own) = (self.sets.membership(cluster)?, self.sets.membership(importer)?);
+                (theirs.set == own.set).then_some(theirs.id)
+            }
+        }
+    }
+}
+
+/// What TrafficPolicies select a cluster by.
+pub(super) fn place(cluster: &Cluster) -> impl PartialEq + use<> {
+    let spec = &cluster.spec;
+    let place = (spec.provider.clone(), spec.region.clone(), spec.zone.clone(), spec.zones.clone());
+    (place, cluster.metadata.labels.clone())
 }

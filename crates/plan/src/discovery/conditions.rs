@@ -3,8 +3,6 @@
 //! The controllers write the result to `status` if it differs from the present one. `lastTransitionTime` changes only
 //! with the status of a condition, so an unchanged result causes no write.
 
-use std::collections::BTreeMap;
-
 use portolan_api::conditions::multicluster as reasons;
 use portolan_api::meta::{Condition, set_condition};
 use portolan_object::Object;
@@ -13,9 +11,7 @@ use serde_json::{Value, json};
 
 use super::export::InvalidExport;
 use super::exporters_read::{UnreadExporter, exporters_read};
-use super::exporters_used::exporters_used;
 use super::merge::Merged;
-use super::usage::{NotUsed, Usage};
 
 /// Maximum length of a condition message in the API (`metav1.Condition`).
 const MAX_MESSAGE: usize = 32_768;
@@ -40,9 +36,26 @@ pub struct Trouble {
     pub failed: Vec<String>,
     /// What clients do not get although the export is imported.
     pub doubts: Vec<String>,
+    /// Names of the TrafficPolicies that hide the service from some clusters.
+    pub limited_by: Vec<String>,
 }
 
 impl Trouble {
+    /// Message of condition `Ready` if it is true.
+    fn qualified(&self, message: &str) -> String {
+        let mut text = message.to_owned();
+        if !self.limited_by.is_empty() {
+            text.push_str(&format!(
+                ", if visibleTo of TrafficPolicy {} selects it",
+                self.limited_by.join(" and ")
+            ));
+        }
+        if !self.doubts.is_empty() {
+            text.push_str(&format!("; but {}", self.doubts.join("; ")));
+        }
+        text
+    }
+
     /// Message of condition `Ready` if it is false.
     fn failure(&self) -> Option<String> {
         let refused = (!self.refused.is_empty())
@@ -76,11 +89,7 @@ pub fn export_conditions(
     }
     set(reasons::VALID, true, reasons::VALID, "the Service can be exported");
     let mut set_ready = |message: &str| match trouble.failure() {
-        None if trouble.doubts.is_empty() => set(reasons::READY, true, reasons::EXPORTED, message),
-        None => {
-            let message = format!("{message}; but {}", trouble.doubts.join("; "));
-            set(reasons::READY, true, reasons::EXPORTED, &message);
-        }
+        None => set(reasons::READY, true, reasons::EXPORTED, &trouble.qualified(message)),
         Some(failure) => set(reasons::READY, false, reasons::FAILED, &failure),
     };
     match others {
@@ -121,22 +130,19 @@ pub enum Usability {
 }
 
 /// Exporters of an import that need a word to its clients.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Exporters<'a> {
     /// Those that the control plane cannot read.
     pub unread: &'a [UnreadExporter],
-    /// Those with endpoints that are not used.
-    pub not_used: &'a BTreeMap<String, NotUsed>,
-    /// What is done with the endpoints of each exporter.
-    pub effective: &'a BTreeMap<String, Usage>,
+    /// Which get traffic; see [`super::exporters_used`].
+    pub used: Option<Condition>,
 }
 
 impl Exporters<'_> {
     /// The conditions about them, of an import with the conditions `before`.
-    pub fn conditions(&self, before: &[Condition], now: &str) -> Vec<Condition> {
+    pub fn conditions(self, before: &[Condition], now: &str) -> Vec<Condition> {
         let read = exporters_read(self.unread, before, now);
-        let used = exporters_used(self.not_used, self.effective, before, now);
-        read.into_iter().chain(used).collect()
+        read.into_iter().chain(self.used).collect()
     }
 }
 
@@ -187,6 +193,8 @@ fn shortened(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use portolan_api::multicluster::ServiceImportType;
 
     use super::*;
@@ -346,8 +354,7 @@ mod tests {
         ];
         for (name, usability, want) in cases {
             let clusters = ["west".to_owned(), "east".to_owned()];
-            let (not_used, effective) = (BTreeMap::new(), BTreeMap::new());
-            let exporters = Exporters { unread: &[], not_used: &not_used, effective: &effective };
+            let exporters = Exporters { unread: &[], used: None };
             let status =
                 import_status(&export(json!([])), clusters.to_vec(), true, &usability, exporters, "t1");
             assert_eq!(status["clusters"], json!([{ "cluster": "east" }, { "cluster": "west" }]), "{name}");

@@ -9,13 +9,15 @@ use portolan_api::labels;
 use portolan_api::multicluster::ServiceImportView;
 use portolan_object::{Object, ObjectKey};
 
+use super::allotment::{allot, set_usages, supply};
 use super::compare::{same_service, same_slice};
 use super::derived_service::{derived_service, is_headless};
 use super::exporters_used;
 use super::port_names::{PortNames, match_ports};
 use super::problem::{ImportProblem, foreign_slices};
+use super::routing::Routing;
 use super::slices::{imported_slice, is_exportable};
-use super::usage::{NotUsed, Usage, failing_open, ready_by_source, set_usage, usage_of_source};
+use super::usage::Allotment;
 use crate::clusters::ownership::{is_own, stamp, stamped};
 use crate::import_marks::{
     has_selector, is_of_explicit_import, is_slice_of_explicit_import, is_slice_of_selector,
@@ -49,8 +51,8 @@ pub struct ExplicitImport<'a> {
     pub service: Option<&'a Object>,
     /// EndpointSlices of the derived Service in the member.
     pub slices: Vec<&'a Object>,
-    /// Exporters with endpoints that this member does not use, by their names.
-    pub not_used: BTreeMap<String, NotUsed>,
+    /// How the importing cluster uses the endpoints of each exporter.
+    pub routing: Routing,
 }
 
 /// Step in the importing member.
@@ -91,8 +93,8 @@ pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportActi
         _ => actions.push(ExplicitImportAction::Apply(wanted)),
     }
     let mut wanted = wanted_slices(seen, import);
-    let usage = usage_of_exporters(seen);
-    wanted.values_mut().for_each(|slice| set_usage(slice, usage_of_source(slice, &usage)));
+    let allotted = allotments(seen);
+    set_usages(wanted.values_mut(), &allotted);
     let has_selector = seen.service.is_some_and(has_selector);
     let is_managed = |slice: &&&Object| {
         is_slice_of_explicit_import(slice)
@@ -105,38 +107,49 @@ pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportActi
             actions.push(ExplicitImportAction::Apply(slice.clone()));
         }
     }
-    for (name, slice) in present {
-        let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
-        // A source that this control plane does not know has left it, or has not joined it yet after another one.
-        let has_left =
-            is_own(slice, seen.control_plane) || seen.known.contains(&source) || is_slice_of_selector(slice);
-        if wanted.contains_key(name) {
-            continue;
-        }
-        if seen.unreachable.contains(&source) && is_own(slice, seen.control_plane) {
-            let usage = usage_of_source(slice, &usage);
-            if Usage::of_slice(slice) != usage {
-                let mut slice = slice.clone();
-                set_usage(&mut slice, usage);
-                actions.push(ExplicitImportAction::Apply(slice));
-            }
-        } else if !seen.unreachable.contains(&source) && has_left {
-            let delete = ExplicitImportAction::DeleteSlice(slice.key());
-            actions.extend(stamp_before(slice, seen.control_plane).into_iter().chain([delete]));
-        }
-    }
+    actions.extend(plan_present(
+        seen,
+        present.into_values().filter(|slice| !wanted.contains_key(slice.name())),
+        &allotted,
+    ));
     actions
 }
 
-/// What is done with the endpoints of each exporter, so that some endpoint stays in use.
-pub fn usage_of_exporters(seen: &ExplicitImport<'_>) -> BTreeMap<String, Usage> {
-    if seen.not_used.is_empty() {
+/// Steps for present slices that are not wanted: those of exporters that cannot be read stay, and may be used in another way.
+fn plan_present<'a>(
+    seen: &ExplicitImport<'_>,
+    unwanted: impl Iterator<Item = &'a Object>,
+    allotted: &BTreeMap<String, Allotment>,
+) -> Vec<ExplicitImportAction> {
+    let (mut actions, mut last_known) = (Vec::new(), Vec::new());
+    for slice in unwanted {
+        let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
+        let (is_own, is_unread) = (is_own(slice, seen.control_plane), seen.unreachable.contains(&source));
+        let is_outside = seen.routing.is_outside(source);
+        // A source that this control plane does not know has left it, or has not joined it yet after another one.
+        let has_left = is_own || seen.known.contains(&source) || is_slice_of_selector(slice);
+        if is_outside || !is_unread && has_left {
+            let delete = ExplicitImportAction::DeleteSlice(slice.key());
+            actions.extend(stamp_before(slice, seen.control_plane).into_iter().chain([delete]));
+        } else if is_unread && is_own {
+            last_known.push(slice.clone());
+        }
+    }
+    let before = last_known.clone();
+    set_usages(&mut last_known, allotted);
+    let changed = last_known.into_iter().zip(before).filter(|(now, before)| now != before);
+    actions.extend(changed.map(|(now, _)| ExplicitImportAction::Apply(now)));
+    actions
+}
+
+/// What is done with the endpoints of each exporter.
+pub fn allotments(seen: &ExplicitImport<'_>) -> BTreeMap<String, Allotment> {
+    if seen.routing.is_plain() {
         return BTreeMap::new();
     }
     let exported = seen.exporters.iter().map(|exporter| (exporter.cluster, exporter.slices.as_slice()));
     let imported = seen.slices.iter().copied().filter(|slice| is_slice_of_explicit_import(slice));
-    let ready = ready_by_source(exported, imported);
-    failing_open(&ready, |source| seen.not_used.get(source).map_or(Usage::Keep, |not_used| not_used.usage))
+    allot(&supply(exported, imported), &seen.routing, None)
 }
 
 /// Deletes the managed objects of a deleted import; those of an earlier control plane get the label of this one before.
@@ -159,7 +172,7 @@ fn stamp_before(object: &Object, own: &str) -> Option<ExplicitImportAction> {
 
 fn wanted_slices(seen: &ExplicitImport<'_>, import: &Object) -> BTreeMap<String, Object> {
     let mut wanted = BTreeMap::new();
-    for exporter in &seen.exporters {
+    for exporter in seen.exporters.iter().filter(|exporter| !seen.routing.is_outside(exporter.cluster)) {
         let names = port_names(import, exporter);
         for slice in exporter.slices.iter().filter(|slice| is_exportable(slice)) {
             // A slice that no API server could have stored is left out.
@@ -189,8 +202,8 @@ pub fn problems(seen: &ExplicitImport<'_>) -> Vec<ImportProblem> {
         (!ports.is_empty())
             .then(|| ImportProblem::MissingPorts { exporter: exporter.cluster.to_owned(), ports })
     });
-    let usage = usage_of_exporters(seen);
-    let not_used = exporters_used::problems(&seen.not_used, &usage);
+    let allotted = allotments(seen);
+    let not_used = exporters_used::problems(&seen.routing, &allotted);
     missing.chain(not_used).chain(foreign_slices(seen.service, &seen.slices)).collect()
 }
 

@@ -218,7 +218,7 @@ fn not_used_in(key: &ObjectKey, exporter: &MemberSnapshot, clusters: &[MemberSna
     let importing = clusters.iter().filter(|cluster| {
         let objects = cluster.objects.as_ref().ok();
         objects.is_some_and(|objects| {
-            objects.slices_from(key, exporter).any(|slice| Usage::of_slice(slice) != Usage::Keep)
+            objects.slices_from(key, exporter).any(|slice| Usage::of_slice(slice).is_left_out())
         })
     });
     importing.map(|cluster| cluster.name.clone()).collect()

@@ -19,18 +19,20 @@ mod slices;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_api::kubernetes::View;
-use portolan_api::labels;
 use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
+use portolan_api::{annotations, labels, names};
 use portolan_object::{Object, ObjectKey};
 
+use super::allotment::{allot, set_usages, supply};
 use super::compare::same_slice;
-use super::conditions::{Exporters, Usability, import_status};
+use super::conditions::{Exporters, Usability, import_status, present};
 use super::export::ValidExport;
 use super::exporters_read::UnreadExporter;
-use super::exporters_used;
+use super::exporters_used::{self, ExportersUsed};
 use super::merge::{Merged, merge};
 use super::problem::{ImportProblem, foreign_slices};
-use super::usage::{NotUsed, Usage, failing_open, ready_by_source, set_usage, usage_of_source};
+use super::routing::Routing;
+use super::usage::Allotment;
 use crate::clusters::ownership::{is_own, stamped};
 use crate::import_marks::{has_selector, is_of_set, is_slice_of_selector, is_slice_of_set};
 use service::ServicePlan;
@@ -54,8 +56,8 @@ pub struct ExportedService<'a> {
     pub unknown: &'a BTreeSet<String>,
     /// Members of the set that cannot be reached. What was read of them before is used.
     pub unreachable: Vec<UnreadExporter>,
-    /// Exporters with endpoints that this member does not use, by their ids.
-    pub not_used: BTreeMap<String, NotUsed>,
+    /// How this member uses the endpoints of each exporter, by their ids.
+    pub routing: Routing,
 }
 
 /// Objects of the service in the importing member.
@@ -137,6 +139,27 @@ struct Pass<'a> {
     owner: &'a str,
 }
 
+impl Pass<'_> {
+    /// Name of the derived Service. One that was taken over from another implementation of the API keeps its name.
+    fn derived_name(&self) -> String {
+        let present = self.member.derived_service.filter(|service| is_of_set(service));
+        let default = || names::derived_service_of_set(&self.service.namespace, &self.service.name);
+        present.map_or_else(default, |service| service.name().to_owned())
+    }
+}
+
+/// The name of the object in a member that is the derived Service of `service`, or that has its name. `import` is the import of the
+/// set; its annotation names a Service that was taken over, which counts if `is_of_import` says that it has the labels of the import.
+pub fn derived_service_name(
+    service: &ObjectKey,
+    import: Option<&Object>,
+    is_of_import: impl Fn(&str) -> bool,
+) -> String {
+    let named = import.and_then(|import| import.annotation(annotations::service_import::DERIVED_SERVICE));
+    let named = named.filter(|name| is_of_import(name));
+    named.map_or_else(|| names::derived_service_of_set(&service.namespace, &service.name), str::to_owned)
+}
+
 /// Computes the steps for `service`, in the order to take them; `exported` is `None` in a member without a set.
 pub fn plan_set_import(
     service: &ObjectKey,
@@ -145,6 +168,9 @@ pub fn plan_set_import(
     now: &str,
 ) -> Vec<SetImportAction> {
     let Some(exported) = exported.filter(|_| member.has_namespace) else { return delete_all(member, None) };
+    if exported.routing.is_hidden {
+        return delete_all(member, Some(exported));
+    }
     let unseen = unseen_exporters(exported, member);
     let mut exports = exported.exports.to_vec();
     if let (Some(import), false) = (member.import, unseen.is_empty()) {
@@ -233,46 +259,38 @@ fn plan_slices(pass: &Pass<'_>, import: &Object) -> Vec<SetImportAction> {
     let managed = pass.member.slices.iter().filter(is_managed);
     let present: BTreeMap<&str, &Object> = managed.map(|slice| (slice.name(), *slice)).collect();
     let own = pass.member.control_plane;
-    let usage = usage_of_sources(pass.exported, pass.member);
-    wanted.values_mut().for_each(|slice| set_usage(slice, usage_of_source(slice, &usage)));
+    let allotted = allotments(pass.exported, pass.member);
+    set_usages(wanted.values_mut(), &allotted);
+    let routing = &pass.exported.routing;
+    let unwanted = || present.values().filter(|slice| !wanted.contains_key(slice.name())).copied();
+    let is_gone = |slice: &Object| {
+        is_slice_of_selector(slice)
+            || is_source_known(slice, pass.exported, own)
+            || routing.is_outside(slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default())
+    };
+    let deleted = unwanted().filter(|slice| is_gone(slice)).flat_map(|slice| delete_slice(slice, own));
+    let deleted: Vec<SetImportAction> = deleted.collect();
+    // Of exporters that cannot be read, the last known endpoints stay; how they are used may change.
     let last_known =
-        present.values().filter(|slice| !wanted.contains_key(slice.name()) && is_own(slice, own));
-    let changed: Vec<SetImportAction> = last_known
-        .filter(|slice| is_slice_of_set(slice) && !is_source_known(slice, pass.exported, own))
-        .filter(|slice| Usage::of_slice(slice) != usage_of_source(slice, &usage))
-        .map(|slice| {
-            let mut slice = (**slice).clone();
-            let usage = usage_of_source(&slice, &usage);
-            set_usage(&mut slice, usage);
-            SetImportAction::PutSlice(slice)
-        })
-        .collect();
-    let unwanted = present.values().filter(|slice| !wanted.contains_key(slice.name()));
-    let deleted: Vec<SetImportAction> = unwanted
-        .filter(|slice| is_slice_of_selector(slice) || is_source_known(slice, pass.exported, own))
-        .flat_map(|slice| delete_slice(slice, own))
-        .collect();
+        unwanted().filter(|slice| is_own(slice, own) && is_slice_of_set(slice) && !is_gone(slice));
+    let mut last_known: Vec<Object> = last_known.cloned().collect();
+    set_usages(&mut last_known, &allotted);
     let is_current = |slice: &Object| present.get(slice.name()).is_some_and(|old| same_slice(old, slice));
-    let put = wanted.into_values().filter(|slice| !is_current(slice)).map(SetImportAction::PutSlice);
-    put.chain(changed).chain(deleted).collect()
+    let put = wanted.into_values().chain(last_known).filter(|slice| !is_current(slice));
+    put.map(SetImportAction::PutSlice).chain(deleted).collect()
 }
 
-/// What is done with the endpoints of each exporter, so that some endpoint stays in use. The importing member's own endpoints
-/// are always used.
-fn usage_of_sources(exported: &ExportedService<'_>, member: &ImportingMember<'_>) -> BTreeMap<String, Usage> {
-    let not_used = &exported.not_used;
-    if not_used.is_empty() {
+/// What is done with the endpoints of each exporter.
+pub fn allotments(
+    exported: &ExportedService<'_>,
+    member: &ImportingMember<'_>,
+) -> BTreeMap<String, Allotment> {
+    if exported.routing.is_plain() {
         return BTreeMap::new();
     }
     let read = exported.sources.iter().map(|source| (source.cluster, source.slices.as_slice()));
     let imported = member.slices.iter().copied().filter(|slice| is_slice_of_set(slice));
-    let ready = ready_by_source(read, imported);
-    let is_local =
-        |cluster: &str| exported.sources.iter().any(|source| source.is_local && source.cluster == cluster);
-    failing_open(&ready, |source| match not_used.get(source) {
-        Some(not_used) if !is_local(source) => not_used.usage,
-        _ => Usage::Keep,
-    })
+    allot(&supply(read, imported), &exported.routing, None)
 }
 
 /// Problems of a present import that its plan cannot solve. `slices` are those that name the derived Service.
@@ -287,8 +305,8 @@ pub fn problems(
     let refused = member.refused.filter(|_| member.derived_service.is_none());
     let family = refused.map(|refused| ImportProblem::NoFamily { message: refused.message.clone() });
     let not_used = exported.into_iter().flat_map(|exported| {
-        let usage = usage_of_sources(exported, member);
-        exporters_used::problems(&exported.not_used, &usage).collect::<Vec<_>>()
+        let allotted = allotments(exported, member);
+        exporters_used::problems(&exported.routing, &allotted).collect::<Vec<_>>()
     });
     family.into_iter().chain(not_used).chain(foreign_slices(member.derived_service, slices)).collect()
 }
@@ -305,10 +323,10 @@ fn plan_status(
     let unreachable = pass.exported.unreachable.iter();
     let unread: Vec<UnreadExporter> =
         unreachable.filter(|unread| clusters.contains(&unread.cluster)).cloned().collect();
-    let mut not_used = pass.exported.not_used.clone();
-    not_used.retain(|cluster, _| clusters.contains(cluster));
-    let effective = usage_of_sources(pass.exported, pass.member);
-    let exporters = Exporters { unread: &unread, not_used: &not_used, effective: &effective };
+    let allotted = allotments(pass.exported, pass.member);
+    let used = ExportersUsed { routing: &pass.exported.routing, allotted: &allotted, exporters: &clusters };
+    let used = used.told(&present(import), now);
+    let exporters = Exporters { unread: &unread, used };
     let status = import_status(import, clusters, has_slices, usability, exporters, now);
     (import.0.get("status") != Some(&status)).then(|| {
         let mut written = import.clone();
@@ -332,7 +350,10 @@ fn delete_all(member: &ImportingMember<'_>, exported: Option<&ExportedService<'_
     let import = import.map(|import| step(import, SetImportAction::PutImport, SetImportAction::DeleteImport));
     let slices = member.slices.iter().copied().filter(is_deletable);
     let slices = slices
-        .filter(|slice| exported.is_none_or(|exported| is_source_known(slice, exported, own)))
+        .filter(|slice| {
+            exported
+                .is_none_or(|exported| exported.routing.is_hidden || is_source_known(slice, exported, own))
+        })
         .flat_map(|slice| delete_slice(slice, own));
     let service = member.derived_service.filter(is_deletable);
     let service =

@@ -6,19 +6,29 @@ use portolan_object::ObjectKey;
 use super::usage::Usage;
 use super::withdrawal::Cause;
 
+/// The policies that select a service, the oldest first.
+pub fn policies_of<'a>(
+    service: &ObjectKey,
+    policies: impl IntoIterator<Item = &'a TrafficPolicy>,
+) -> Vec<&'a TrafficPolicy> {
+    let mut selecting: Vec<&TrafficPolicy> =
+        policies.into_iter().filter(|policy| selects(policy, service)).collect();
+    selecting
+        .sort_by_key(|policy| (policy.metadata.creation_timestamp.clone(), policy.metadata.name.clone()));
+    selecting
+}
+
 /// The policy of a service: the oldest of its namespace that selects it.
 pub fn policy_of<'a>(
     service: &ObjectKey,
     policies: impl IntoIterator<Item = &'a TrafficPolicy>,
 ) -> Option<&'a TrafficPolicy> {
-    let selects = |policy: &&TrafficPolicy| {
-        let names = &policy.spec.services;
-        policy.metadata.namespace == service.namespace && (names.is_empty() || names.contains(&service.name))
-    };
-    let age = |policy: &&'a TrafficPolicy| {
-        (policy.metadata.creation_timestamp.clone(), policy.metadata.name.clone())
-    };
-    policies.into_iter().filter(selects).min_by_key(age)
+    policies_of(service, policies).first().copied()
+}
+
+fn selects(policy: &TrafficPolicy, service: &ObjectKey) -> bool {
+    let names = &policy.spec.services;
+    policy.metadata.namespace == service.namespace && (names.is_empty() || names.contains(&service.name))
 }
 
 /// What is known of an exporter.

@@ -4,23 +4,23 @@
 //! out, and the agent goes on probing them. `conditions.serving` keeps what the exporter has said, so that the endpoints can
 //! be used again while the exporter cannot be read.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use portolan_api::annotations::endpoint_slice::NOT_USED;
 use portolan_api::kubernetes::{EndpointSlice, View};
-use portolan_api::labels;
 use portolan_object::Object;
 use serde_json::{Value, json};
 
-use super::slices::is_exportable;
-
-/// What a cluster does with the endpoints of an exporter.
+/// What a cluster does with the endpoints of an exporter, by increasing distance from full use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Usage {
     /// They get traffic.
     #[default]
     Keep,
+    /// Some of them get traffic.
+    Part,
+    /// They get no new connections, because nearer endpoints are ready: they count as terminating.
+    Standby,
     /// They get no new connections while any other endpoint is ready: they count as terminating.
     Drain,
     /// They get no traffic.
@@ -32,6 +32,8 @@ impl Usage {
     fn mark(self) -> Option<&'static str> {
         match self {
             Self::Keep => None,
+            Self::Part => Some("Part"),
+            Self::Standby => Some("Standby"),
             Self::Drain => Some("Drain"),
             Self::Withdraw => Some("Withdraw"),
         }
@@ -41,9 +43,34 @@ impl Usage {
     pub fn of_slice(slice: &Object) -> Self {
         match slice.annotation(NOT_USED) {
             None => Self::Keep,
+            Some("Part") => Self::Part,
+            Some("Standby") => Self::Standby,
             Some("Drain") => Self::Drain,
             Some(_) => Self::Withdraw,
         }
+    }
+
+    /// Whether endpoints are left out although nothing but a failure or a user's command speaks against them.
+    pub fn is_left_out(self) -> bool {
+        matches!(self, Self::Drain | Self::Withdraw)
+    }
+}
+
+/// What is done with the endpoints of one exporter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Allotment {
+    /// What is done with them.
+    pub usage: Usage,
+    /// Number of ready endpoints that get traffic, with [`Usage::Part`].
+    pub part: usize,
+    /// Number of ready endpoints.
+    pub ready: usize,
+}
+
+impl Allotment {
+    /// An allotment of all ready endpoints, or of none.
+    pub(super) fn new(usage: Usage, ready: usize) -> Self {
+        Self { usage, part: 0, ready }
     }
 }
 
@@ -62,6 +89,8 @@ impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Keep => "used",
+            Self::Part => "used in part",
+            Self::Standby => "on standby",
             Self::Drain => "drained",
             Self::Withdraw => "withdrawn",
         })
@@ -79,48 +108,11 @@ pub fn ready_at_source(slice: &Object) -> usize {
     view.endpoints.iter().filter(is_ready).count()
 }
 
-/// What is done with each source of a service, so that some endpoint stays in use: `wanted` unless no other source has a
-/// ready endpoint. `ready` is the number of ready endpoints of each source.
-pub fn failing_open(
-    ready: &BTreeMap<String, usize>,
-    wanted: impl Fn(&str) -> Usage,
-) -> BTreeMap<String, Usage> {
-    let is_left = ready.iter().any(|(source, count)| *count > 0 && wanted(source) == Usage::Keep);
-    ready.keys().map(|source| (source.clone(), if is_left { wanted(source) } else { Usage::Keep })).collect()
-}
-
-/// What `usage` says of the source of an imported slice.
-pub(super) fn usage_of_source(slice: &Object, usage: &BTreeMap<String, Usage>) -> Usage {
-    usage.get(source_of(slice)).copied().unwrap_or_default()
-}
-
-/// The number of ready endpoints of each source: those of its exported slices, and for sources that cannot be read those that
-/// were imported last. A slice among `imported` of a source in `exported` does not count.
-pub(super) fn ready_by_source<'a>(
-    exported: impl IntoIterator<Item = (&'a str, &'a [&'a Object])>,
-    imported: impl IntoIterator<Item = &'a Object>,
-) -> BTreeMap<String, usize> {
-    let mut ready: BTreeMap<String, usize> = BTreeMap::new();
-    for (source, slices) in exported {
-        let slices = slices.iter().filter(|slice| is_exportable(slice));
-        *ready.entry(source.to_owned()).or_default() +=
-            slices.map(|slice| ready_at_source(slice)).sum::<usize>();
-    }
-    let read: BTreeSet<String> = ready.keys().cloned().collect();
-    for slice in imported.into_iter().filter(|slice| !read.contains(source_of(slice))) {
-        *ready.entry(source_of(slice).to_owned()).or_default() += ready_at_source(slice);
-    }
-    ready
-}
-
-fn source_of(slice: &Object) -> &str {
-    slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default()
-}
-
-/// Sets how the endpoints of a slice are used. An earlier usage is undone first.
-pub fn set_usage(slice: &mut Object, usage: Usage) {
+/// Sets how the endpoints of a slice are used. An earlier usage is undone first. With [`Usage::Part`], the addresses that
+/// `is_chosen` names get traffic.
+pub fn set_usage(slice: &mut Object, usage: Usage, is_chosen: impl Fn(&str) -> bool) {
     let before = Usage::of_slice(slice);
-    if before == usage {
+    if before == usage && usage != Usage::Part {
         return;
     }
     for endpoint in slice.0.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -128,14 +120,18 @@ pub fn set_usage(slice: &mut Object, usage: Usage) {
         let flag = |name: &str| conditions.get(name).and_then(Value::as_bool);
         let (is_ready, is_terminating) = match before {
             Usage::Keep => (flag("ready") != Some(false), flag("terminating") == Some(true)),
-            // A drained endpoint counts as terminating; whether it was is not kept.
-            Usage::Drain => (flag("serving") == Some(true), flag("serving") != Some(true)),
             Usage::Withdraw => (flag("serving") == Some(true), flag("terminating") == Some(true)),
+            // An endpoint that is left out counts as terminating; whether it was is not kept.
+            Usage::Part | Usage::Standby | Usage::Drain => {
+                (flag("serving") == Some(true), flag("serving") != Some(true))
+            }
         };
+        let address = endpoint["addresses"].get(0).and_then(Value::as_str).unwrap_or_default();
+        let is_used = usage == Usage::Keep || usage == Usage::Part && is_chosen(address);
         endpoint["conditions"] = match usage {
-            Usage::Keep => json!({ "ready": is_ready, "serving": is_ready, "terminating": is_terminating }),
-            Usage::Drain => json!({ "ready": false, "serving": is_ready, "terminating": true }),
             Usage::Withdraw => json!({ "ready": false, "serving": is_ready, "terminating": is_terminating }),
+            _ if is_used => json!({ "ready": is_ready, "serving": is_ready, "terminating": is_terminating }),
+            _ => json!({ "ready": false, "serving": is_ready, "terminating": true }),
         };
     }
     match usage.mark() {
@@ -163,6 +159,10 @@ mod tests {
             endpoint("10.0.0.3", json!(false), true)] }))
     }
 
+    fn none(_: &str) -> bool {
+        false
+    }
+
     fn ready(slice: &Object) -> Vec<bool> {
         EndpointSlice::read(slice)
             .expect("a slice")
@@ -174,21 +174,21 @@ mod tests {
 
     #[test]
     fn endpoints_that_are_not_used_come_back_as_they_were() {
-        for usage in [Usage::Drain, Usage::Withdraw] {
+        for usage in [Usage::Part, Usage::Standby, Usage::Drain, Usage::Withdraw] {
             let mut changed = slice();
-            set_usage(&mut changed, usage);
+            set_usage(&mut changed, usage, none);
             assert_eq!(ready(&changed), [false; 3], "{usage}");
             assert_eq!((Usage::of_slice(&changed), ready_at_source(&changed)), (usage, 2), "{usage}");
             let once = changed.clone();
-            set_usage(&mut changed, usage);
+            set_usage(&mut changed, usage, none);
             assert_eq!(changed, once, "{usage} again changes nothing");
-            set_usage(&mut changed, Usage::Keep);
+            set_usage(&mut changed, Usage::Keep, none);
             assert_eq!(ready(&changed), ready(&slice()), "{usage}");
             assert_eq!(changed.annotations(), slice().annotations(), "{usage}");
         }
         let mut drained = slice();
-        set_usage(&mut drained, Usage::Withdraw);
-        set_usage(&mut drained, Usage::Drain);
+        set_usage(&mut drained, Usage::Withdraw, none);
+        set_usage(&mut drained, Usage::Drain, none);
         assert_eq!((Usage::of_slice(&drained), ready_at_source(&drained)), (Usage::Drain, 2));
         let conditions = &drained.0["endpoints"][0]["conditions"];
         assert_eq!(
@@ -199,17 +199,13 @@ mod tests {
     }
 
     #[test]
-    fn some_endpoint_stays_in_use() {
-        let cases = [
-            ("another source", [("east", 2), ("west", 1)], Usage::Withdraw),
-            ("another source without a ready endpoint", [("east", 2), ("west", 0)], Usage::Keep),
-            ("both would go", [("east", 2), ("east2", 3)], Usage::Keep),
-        ];
-        for (name, ready, want) in cases {
-            let ready = ready.into_iter().map(|(source, count)| (source.to_owned(), count)).collect();
-            let wanted =
-                |source: &str| if source.starts_with("east") { Usage::Withdraw } else { Usage::Keep };
-            assert_eq!(failing_open(&ready, wanted)["east"], want, "{name}");
-        }
+    fn a_part_is_used_and_the_rest_is_kept_back() {
+        let mut part = slice();
+        set_usage(&mut part, Usage::Part, |address| address == "10.0.0.2");
+        assert_eq!((ready(&part), ready_at_source(&part)), (vec![false, true, false], 2));
+        set_usage(&mut part, Usage::Part, |address| address == "10.0.0.1");
+        assert_eq!(ready(&part), [true, false, false], "another part");
+        set_usage(&mut part, Usage::Part, |address| address == "10.0.0.3");
+        assert_eq!(ready(&part), [false; 3], "an endpoint that is not ready in its own cluster");
     }
 }

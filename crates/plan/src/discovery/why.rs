@@ -26,6 +26,7 @@ mod network;
 pub mod probe;
 mod set;
 mod slices;
+mod traffic;
 mod unwritten;
 
 use std::fmt;

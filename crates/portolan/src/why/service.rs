@@ -19,6 +19,7 @@ use crate::federation::explain;
 use crate::output::{Ended, causes};
 use crate::servers::members_with_credentials;
 use crate::survey::{lost, read_all};
+pub(crate) use view::read as read_member;
 
 /// Exit codes. 2 is that of wrong usage.
 mod exit_code {
@@ -90,7 +91,8 @@ async fn ask(arguments: WhyService) -> Result<Answer> {
         let view = view.map_err(|error| if known.is_pull { known::pull(&error) } else { lost(&error) });
         Member { name, known: known.facts, view }
     };
-    let mut facts = Facts { service: key, members: answers.into_iter().map(member).collect() };
+    let policies = known::policies(&hub, &key.namespace).await.context("cannot read the control plane")?;
+    let mut facts = Facts { service: key, members: answers.into_iter().map(member).collect(), policies };
     let asking = arguments.from.map_or_else(|| consumers(&facts), |from| vec![from]);
     if arguments.probe {
         for from in &asking {

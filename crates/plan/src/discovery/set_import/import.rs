@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use portolan_api::multicluster::{
     ClientIpConfig, ServiceImport, ServiceImportSpec, ServiceImportType, SessionAffinityConfig,
 };
-use portolan_api::{Kind, annotations, labels, names};
+use portolan_api::{Kind, annotations, labels};
 use portolan_object::Object;
 use serde_json::Value;
 
@@ -47,10 +47,8 @@ pub(super) fn wanted(pass: &Pass<'_>, addresses: &Addresses) -> Object {
     import.metadata.labels.insert(labels::CONTROL_PLANE.to_owned(), pass.owner.to_owned());
     import.metadata.annotations.clone_from(&merged.annotations);
     if merged.kind == ServiceImportType::ClusterSetIP {
-        import.metadata.annotations.insert(
-            annotations::service_import::DERIVED_SERVICE.to_owned(),
-            names::derived_service_of_set(&key.namespace, &key.name),
-        );
+        let name = pass.derived_name();
+        import.metadata.annotations.insert(annotations::service_import::DERIVED_SERVICE.to_owned(), name);
     }
     let mut object = import.to_object();
     object.0["apiVersion"] = pass.member.import_version.into();

@@ -5,7 +5,7 @@
 
 use portolan_api::kubernetes::{Service, View};
 use portolan_api::multicluster::ServiceImportType;
-use portolan_api::{labels, names, resources};
+use portolan_api::{labels, resources};
 use portolan_object::{Object, ObjectKey};
 use serde_json::{Value, json};
 
@@ -115,8 +115,7 @@ pub(super) fn families(service: &Object) -> Vec<String> {
 /// The desired Service.
 fn wanted(pass: &Pass<'_>, present: Option<&Object>) -> Object {
     let (import, merged) = (pass.service, pass.merged);
-    let name = names::derived_service_of_set(&import.namespace, &import.name);
-    let key = ObjectKey::namespaced(import.namespace.clone(), name);
+    let key = ObjectKey::namespaced(import.namespace.clone(), pass.derived_name());
     let mut service = Object::new(&resources::SERVICE.gvk(), &key);
     set_marks(&mut service, pass.exported.set, pass.owner, pass.member.import);
     service.set_label(labels::endpoint_slice::IMPORT_NAME, import.name.as_str());

@@ -33,6 +33,9 @@ pub struct ExportingMember<'a> {
 /// The desired slices of `import` with the endpoints of one exporter.
 pub(super) fn wanted(import: &Object, pass: &Pass<'_>, source: &ExportingMember<'_>) -> Vec<Object> {
     let merged = pass.merged;
+    if pass.exported.routing.is_outside(source.cluster) {
+        return Vec::new();
+    }
     let Some(mapping) = merged.port_mappings.get(source.cluster) else { return Vec::new() };
     let mut wanted = Vec::new();
     for slice in source.slices.iter().filter(|slice| is_exportable(slice)) {
@@ -56,8 +59,7 @@ pub(super) fn wanted(import: &Object, pass: &Pass<'_>, source: &ExportingMember<
                 imported.set_label(label, value);
             }
             if merged.kind == ServiceImportType::ClusterSetIP {
-                let service = names::derived_service_of_set(import.namespace(), import.name());
-                imported.set_label(labels::endpoint_slice::SERVICE_NAME, service);
+                imported.set_label(labels::endpoint_slice::SERVICE_NAME, pass.derived_name());
             }
             imported.0["addressType"] = json!(view.address_type);
             let prefers_near = merged.traffic_distribution.is_some();

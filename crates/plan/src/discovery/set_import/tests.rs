@@ -1,7 +1,10 @@
+mod routing;
+
 use serde_json::{Value, json};
 
 use super::*;
 use crate::discovery::export::validate_export;
+use crate::discovery::usage::{NotUsed, Usage};
 
 const SERVICE: &str = "derived-0p6lqce99d";
 
@@ -91,7 +94,7 @@ struct World {
     has_namespace: bool,
     refused: Option<RefusedFamilies>,
     cluster: Cluster,
-    not_used: BTreeMap<String, NotUsed>,
+    routing: Routing,
 }
 
 impl World {
@@ -112,7 +115,7 @@ impl World {
             has_namespace: true,
             refused: None,
             cluster: Cluster::default(),
-            not_used: BTreeMap::new(),
+            routing: Routing::default(),
         }
     }
 
@@ -132,7 +135,7 @@ impl World {
             known: &known,
             unknown: &self.unknown,
             unreachable: Vec::new(),
-            not_used: self.not_used.clone(),
+            routing: self.routing.clone(),
         });
         let member = ImportingMember {
             control_plane: self.control_plane,
@@ -521,7 +524,7 @@ fn endpoints_of_a_withdrawn_exporter_are_not_ready_while_another_has_some() {
     world.sources.push(("west", vec![slice("serve-b", "10.20.0.5")]));
     world.run();
     let dead = NotUsed { usage: Usage::Withdraw, since: "t0".to_owned(), cause: "it is dead".to_owned() };
-    world.not_used.insert("east".to_owned(), dead);
+    world.routing.not_used.insert("east".to_owned(), dead);
     assert_eq!(
         world.run(),
         [vec![
@@ -545,7 +548,7 @@ fn endpoints_of_a_withdrawn_exporter_are_not_ready_while_another_has_some() {
     world.run();
     assert!(!ready(&world, "east"), "no flap");
     // Its endpoints answer again, before its API server does.
-    world.not_used.clear();
+    world.routing.not_used.clear();
     world.run();
     assert!(ready(&world, "east"));
 
@@ -553,7 +556,7 @@ fn endpoints_of_a_withdrawn_exporter_are_not_ready_while_another_has_some() {
     (world.exports, world.sources) = (exports, sources);
     world.unknown.clear();
     let dead = NotUsed { usage: Usage::Withdraw, since: "t0".to_owned(), cause: "it is dead".to_owned() };
-    world.not_used.insert("east".to_owned(), dead);
+    world.routing.not_used.insert("east".to_owned(), dead);
     world.run();
     assert!(!ready(&world, "east"));
     world.sources[1].1[0].0["endpoints"][0]["conditions"]["ready"] = json!(false);

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use portolan_api::cluster::Cluster;
 use portolan_api::kubernetes::{EndpointSlice, Service, View as _};
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::multicluster::ServiceImportView;
 use portolan_api::names;
+use portolan_api::traffic::TrafficPolicy;
 use portolan_object::{Object, ObjectKey};
 
 use super::connection::{Connection, Proof};
@@ -23,6 +25,8 @@ pub struct Facts {
     pub service: ObjectKey,
     /// All members of the federation.
     pub members: Vec<Member>,
+    /// The TrafficPolicies of the namespace, on the control plane.
+    pub policies: Vec<TrafficPolicy>,
 }
 
 /// One member.
@@ -37,12 +41,14 @@ pub struct Member {
 }
 
 /// What the control plane's own objects say about a member.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Known {
     /// Condition `Ready` of the Cluster object; `None` if it has none yet.
     pub ready: Option<Ready>,
     /// The entry of a ClusterSet that lists it.
     pub listed: Option<Listed>,
+    /// The Cluster object.
+    pub cluster: Option<Cluster>,
 }
 
 /// Condition `Ready` of a Cluster object.

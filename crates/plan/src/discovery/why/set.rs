@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::facts::{Facts, Member, View};
 use super::finding::{Finding, joined, of_exporters};
+use super::traffic;
 
 /// Checks that the client cluster is in the clusterset of the exporters, or has an explicit import.
 pub(super) fn set(facts: &Facts, from: &str) -> Vec<Finding> {
@@ -18,6 +19,9 @@ pub(super) fn set(facts: &Facts, from: &str) -> Vec<Finding> {
     let Some(view) = member.view() else {
         return vec![Finding::NotSeen(format!("{from} was not read"))];
     };
+    if let Some(hidden) = traffic::hidden(facts, member) {
+        return vec![hidden];
+    }
     match member.set() {
         None if view.has_explicit_import() => {
             vec![Finding::Good(format!("the ServiceImport of {from} is explicit and needs no clusterset"))]

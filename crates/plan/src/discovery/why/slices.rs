@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use portolan_api::conditions::multicluster::EXPORTERS_USED;
 use portolan_api::kubernetes::{EndpointSlice, View as _, condition};
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
+use portolan_api::traffic::TrafficPolicy;
 use portolan_object::Object;
 
 use super::facts::{Facts, Member, View};
 use super::finding::{Finding, joined, of_exporters};
+use super::traffic;
 use super::unwritten::why_unwritten;
 use crate::discovery::importable::check_endpoint;
 use crate::discovery::problem::foreign_slices;
@@ -20,12 +22,18 @@ pub(super) fn slices(facts: &Facts, from: &str) -> Vec<Finding> {
     let Some((member, view)) = facts.member(from).and_then(|member| Some((member, member.view()?))) else {
         return vec![Finding::NotSeen(format!("{from} was not read"))];
     };
-    let found: Vec<Finding> = facts
+    let exporters: Vec<(&Member, &View)> = facts
         .valid_exporters()
         .filter(|(exporter, _)| view.has_explicit_import() || exporter.set() == member.set())
-        .map(|(exporter, source)| of_exporter(facts, member, view, exporter, source))
         .collect();
-    let mut found = of_exporters(found);
+    let boundaries = exporters.iter().map(|(exporter, _)| traffic::boundary(facts, member, exporter));
+    if let Some(policies) = boundaries.collect::<Option<Vec<_>>>()
+        && let Some(policy) = policies.first()
+    {
+        return vec![traffic::all_outside(member, policy)];
+    }
+    let found = exporters.iter().map(|(exporter, source)| of_exporter(facts, member, view, exporter, source));
+    let mut found = of_exporters(found.collect());
     found.extend(leftovers(facts, from, view));
     found.extend(foreign(view));
     found.extend(shared_address(facts, from, view));
@@ -41,6 +49,9 @@ fn of_exporter(facts: &Facts, member: &Member, view: &View, exporter: &Member, s
     let (from, cluster) = (&member.name, &exporter.name);
     let there = facts.received(view, exporter);
     let (ready, all) = (importable_addresses(facts, source), facts.own_addresses(source));
+    if let Some(policy) = traffic::boundary(facts, member, exporter) {
+        return outside(from, cluster, &there, policy);
+    }
     if let Some(usage) = facts.not_used(view, exporter) {
         return not_used(from, cluster, view, usage);
     }
@@ -80,17 +91,44 @@ fn of_exporter(facts: &Facts, member: &Member, view: &View, exporter: &Member, s
     Finding::Good(format!("{from} has the {} ready endpoints of {cluster}", there.len()))
 }
 
-/// The endpoints of an exporter have arrived, and are not used.
+/// An exporter outside a boundary has no endpoints here.
+fn outside(from: &str, cluster: &str, there: &BTreeSet<String>, policy: &TrafficPolicy) -> Finding {
+    let policy = traffic::title(policy);
+    if there.is_empty() {
+        return Finding::Good(format!(
+            "{cluster} is outside the boundary of {policy}, and {from} has no endpoint of it"
+        ));
+    }
+    Finding::warning(
+        format!(
+            "{from} still has {} endpoints of {cluster}, which is outside the boundary of {policy}",
+            there.len()
+        ),
+        format!("if this stays: condition Ready of Cluster {from}: `portolan get clusters {from}`"),
+    )
+}
+
+/// The endpoints of an exporter have arrived, and not all of them are used.
 fn not_used(from: &str, cluster: &str, view: &View, usage: Usage) -> Finding {
     let condition = view.import.as_ref().and_then(|import| condition(import, EXPORTERS_USED));
     let why = condition.map(|condition| condition.message).unwrap_or_default();
-    Finding::warning(
-        format!("in {from} the endpoints of {cluster} are {usage}: {why}"),
-        format!(
-            "repair {cluster}, or the network between it and {from}: the endpoints are used again a few seconds after one of \
-             them answers in {from}"
+    let what = format!("in {from} the endpoints of {cluster} are {usage}: {why}");
+    match usage {
+        Usage::Keep | Usage::Part | Usage::Standby => Finding::Good(what),
+        Usage::Drain => Finding::warning(
+            what,
+            format!(
+                "`portolan undrain cluster {cluster}`, or spec.drainedClusters of the TrafficPolicy, if {cluster} shall serve"
+            ),
         ),
-    )
+        Usage::Withdraw => Finding::warning(
+            what,
+            format!(
+                "repair {cluster}, or the network between it and {from}: the endpoints are used again a few seconds after one \
+                 of them answers in {from}"
+            ),
+        ),
+    }
 }
 
 /// Ready addresses of an exporter that an import can have.

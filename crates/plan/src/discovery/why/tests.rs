@@ -1,6 +1,7 @@
 mod faults;
 mod federation;
 mod more_faults;
+mod traffic_faults;
 
 use serde_json::json;
 
@@ -9,9 +10,10 @@ use crate::discovery::{Lost, LostCause};
 use faults::{Fault, faults};
 use federation::{explicit, healthy, lose, slice, untried, view, with, with_second};
 use more_faults::more_faults;
+use traffic_faults::traffic_faults;
 
 fn all_faults() -> Vec<Fault> {
-    faults().into_iter().chain(more_faults()).collect()
+    faults().into_iter().chain(more_faults()).chain(traffic_faults()).collect()
 }
 
 /// The next step of the finding that the headline names.

@@ -6,6 +6,7 @@ use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::clusterset::{ClusterSet, MemberPhase};
 use portolan_api::conditions::cluster::READY;
 use portolan_api::meta::condition;
+use portolan_api::traffic::TrafficPolicy;
 use portolan_plan::discovery::why::{Known, Listed, Ready};
 use portolan_plan::discovery::{Lost, LostCause};
 use portolan_runtime::client::Selection;
@@ -33,6 +34,15 @@ pub(super) async fn of_members(hub: &Client) -> Result<BTreeMap<String, KnownMem
     Ok(clusters.map(|cluster| (cluster.metadata.name.clone(), known(&cluster, &sets))).collect())
 }
 
+/// The TrafficPolicies of a namespace.
+pub(super) async fn policies(hub: &Client, namespace: &str) -> Result<Vec<TrafficPolicy>, ClientError> {
+    match hub.kind::<TrafficPolicy>().list(&Selection::namespace(namespace)).await {
+        Ok(policies) => Ok(policies.items.into_iter().map(|seen| seen.object).collect()),
+        Err(ClientError::NotFound(_)) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
 fn known(cluster: &Cluster, sets: &[ClusterSet]) -> KnownMember {
     let ready = condition(&cluster.status.conditions, READY).map(|ready| Ready {
         is_ready: ready.is_true(),
@@ -41,7 +51,8 @@ fn known(cluster: &Cluster, sets: &[ClusterSet]) -> KnownMember {
         since: ready.last_transition_time.clone(),
     });
     let listed = sets.iter().find_map(|set| listed(&cluster.metadata.name, set));
-    KnownMember { facts: Known { ready, listed }, is_pull: cluster.spec.sync_mode == SyncMode::Pull }
+    let facts = Known { ready, listed, cluster: Some(cluster.clone()) };
+    KnownMember { facts, is_pull: cluster.spec.sync_mode == SyncMode::Pull }
 }
 
 fn listed(cluster: &str, set: &ClusterSet) -> Option<Listed> {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::survey::{GROUP, agents, find, list, property};
 
 /// Reads a member. Rights and Pods that cannot be read are left out: they explain a problem and are none.
-pub(super) async fn read(client: Client, key: ObjectKey) -> Result<View, ClientError> {
+pub(crate) async fn read(client: Client, key: ObjectKey) -> Result<View, ClientError> {
     let discovery = client.discover().await?;
     let own = |group: &str, kind: &str| discovery.find(group, kind).map(|found| found.resource.clone());
     let (export_kind, import_kind) = (own(GROUP, "ServiceExport"), own(GROUP, "ServiceImport"));

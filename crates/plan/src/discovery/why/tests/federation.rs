@@ -108,7 +108,11 @@ fn member(name: &str, range: &str, slices: Vec<Object>) -> Member {
         ..View::default()
     };
     let listed = Listed { set: "set".to_owned(), id: format!("id-{name}"), message: String::new() };
-    let known = Known { ready: Some(Ready { is_ready: true, ..Ready::default() }), listed: Some(listed) };
+    let known = Known {
+        ready: Some(Ready { is_ready: true, ..Ready::default() }),
+        listed: Some(listed),
+        cluster: None,
+    };
     Member { name: name.to_owned(), known, view: Ok(view) }
 }
 
@@ -133,7 +137,7 @@ pub(super) fn healthy() -> Facts {
     view.local = Some(service("10.13.0.4", 80));
     view.pods = Some(vec![ready_pod("web-1"), ready_pod("web-2")]);
     let b = member("b", "10.12.0.0/24", vec![slice(Some("id-a"), &ready)]);
-    Facts { service: ObjectKey::namespaced("shop", "web"), members: vec![a, b] }
+    Facts { service: ObjectKey::namespaced("shop", "web"), members: vec![a, b], policies: Vec::new() }
 }
 
 /// The healthy federation with a change in `cluster`.

@@ -1,0 +1,72 @@
+//! Status of TrafficPolicies: whether everything that they say is done.
+
+use std::sync::Arc;
+
+use portolan_api::cluster::Cluster;
+use portolan_api::meta::set_condition;
+use portolan_api::traffic::TrafficPolicy;
+use portolan_object::ObjectKey;
+use portolan_plan::discovery::policy_status::in_effect;
+use portolan_runtime::client::Patch;
+use portolan_runtime::{Cache, ClientError, Outcome, Queue, Reconciler, driver};
+use serde_json::json;
+
+use super::traffic::place;
+use crate::hub::Hub;
+use crate::missing::ignore_missing;
+
+struct PolicyStatus {
+    hub: Hub,
+    policies: Cache<TrafficPolicy>,
+}
+
+/// Keeps the status of all policies.
+pub(super) fn start(hub: &Hub, policies: &Cache<TrafficPolicy>) {
+    let queue: Queue<ObjectKey> = hub.client.metrics().queue("traffic-policies", None);
+    // A policy has no effect beside an older one of its namespace.
+    let (changed, all) = (queue.clone(), policies.clone());
+    policies.observe(move |change| {
+        let siblings = all.list_namespace(&change.key.namespace);
+        siblings.iter().for_each(|policy| changed.add(policy.metadata.key()));
+    });
+    let (changed, all) = (queue.clone(), policies.clone());
+    hub.clusters.observe(move |change| {
+        if change.old.as_deref().map(place) != change.new.as_deref().map(place) {
+            all.keys().into_iter().for_each(|key| changed.add(key));
+        }
+    });
+    let reconciler = Arc::new(PolicyStatus { hub: hub.clone(), policies: policies.clone() });
+    driver::run(reconciler, &queue, 1, &hub.scope);
+}
+
+impl Reconciler for PolicyStatus {
+    type Key = ObjectKey;
+
+    async fn reconcile(&self, key: &ObjectKey) -> Outcome {
+        self.hub.clusters.synced().await;
+        self.policies.synced().await;
+        match self.policies.get(key).filter(|policy| !policy.metadata.is_deleting()) {
+            Some(policy) => self.report(key, &policy).await.into(),
+            None => Outcome::Done,
+        }
+    }
+}
+
+impl PolicyStatus {
+    /// Writes the condition of a policy if it differs.
+    async fn report(&self, key: &ObjectKey, policy: &TrafficPolicy) -> Result<(), ClientError> {
+        let (clusters, siblings) = (self.hub.clusters.list(), self.policies.list_namespace(&key.namespace));
+        let clusters: Vec<&Cluster> = clusters.iter().map(AsRef::as_ref).collect();
+        let siblings: Vec<&TrafficPolicy> = siblings.iter().map(AsRef::as_ref).collect();
+        let wanted = in_effect(policy, &siblings, &clusters, &self.hub.now());
+        let mut conditions = policy.status.conditions.clone();
+        if !set_condition(&mut conditions, wanted) {
+            return Ok(());
+        }
+        let patch =
+            Patch::Merge(json!({ "metadata": { "resourceVersion": policy.metadata.resource_version },
+            "status": { "conditions": conditions } }));
+        ignore_missing(self.hub.client.kind::<TrafficPolicy>().patch_status(key, &patch).await)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! TrafficPolicies: boundaries that hold, the nearest endpoints first, weights, and clusters that do not see a service.
+
+use portolan_api::conditions::multicluster::EXPORTERS_USED;
+use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
+use portolan_api::resources;
+use portolan_object::Object;
+use portolan_runtime::Resource;
+use portolan_runtime::client::Selection;
+use serde_json::{Value, json};
+
+use crate::cluster_sets::{EXPORT, IMPORT, SERVE, SET, set, slice};
+use crate::federation::{CLUSTER, Federation, Plane, condition, message};
+
+const SLICE: &str = "discovery.k8s.io/v1/EndpointSlice";
+const POLICY: &str = "portolan.dev/v1alpha1/TrafficPolicy";
+
+/// The members `eu`, `eu2` and `us` in one set, each with a region; `eu2` and `us` export the service.
+async fn exporting() -> Federation {
+    let federation = Federation::start(&["eu", "eu2", "us"]).await;
+    for (member, region) in [("eu", "eu"), ("eu2", "eu"), ("us", "us")] {
+        federation.hub.patch(CLUSTER, member, json!({ "spec": { "region": region } })).await;
+    }
+    federation.hub.create(set(&[("eu", ""), ("eu2", "second"), ("us", "")])).await;
+    federation.hub.when(SET, "prod", |set| set.0["status"]["joined"] == "3/3").await;
+    for (member, address) in [("eu2", "10.10.0.5"), ("us", "10.20.0.5")] {
+        let member = federation.member(member);
+        member.create(slice(address)).await;
+        member
+            .create(json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "default", "name": "serve" },
+                "spec": { "ports": [{ "name": "http", "port": 80 }] } }))
+            .await;
+        member
+            .create(json!({ "apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceExport",
+                "metadata": { "namespace": "default", "name": "serve" } }))
+            .await;
+    }
+    for source in ["second", "us"] {
+        when_ready(federation.member("eu"), source, true).await;
+    }
+    federation
+}
+
+fn name_of(source: &str) -> String {
+    let name = portolan_api::names::endpoint_slice_of_set("serve", source, "serve-1", 0);
+    format!("default/{name}")
+}
+
+/// Waits until the endpoint of an exporter is ready in a member, or is not.
+async fn when_ready(importer: &Plane, source: &str, wanted: bool) -> Object {
+    let is_ready = |slice: &Object| slice.0["endpoints"][0]["conditions"]["ready"] == json!(wanted);
+    importer.when(SLICE, &name_of(source), is_ready).await
+}
+
+/// The exporters of the EndpointSlices in a member.
+async fn sources(member: &Plane) -> Vec<String> {
+    let slices = member.client.resource::<Object>(&Resource::from(resources::ENDPOINT_SLICE));
+    let listed = slices.list(&Selection::all()).await.expect("a list").items;
+    listed.iter().filter_map(|seen| seen.object.label(SOURCE_CLUSTER).map(str::to_owned)).collect()
+}
+
+fn policy(spec: &Value) -> Value {
+    json!({ "apiVersion": "portolan.dev/v1alpha1", "kind": "TrafficPolicy",
+        "metadata": { "namespace": "default", "name": "serve" }, "spec": spec })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_boundary_keeps_endpoints_of_other_regions_away_even_if_no_others_are_ready() {
+    let federation = exporting().await;
+    let (eu, us, hub) = (federation.member("eu"), federation.member("us"), &federation.hub);
+    hub.create(policy(&json!({ "boundary": { "within": "Region" } }))).await;
+    eu.when_gone(SLICE, &name_of("us")).await;
+    us.when_gone(SLICE, &name_of("second")).await;
+    when_ready(eu, "second", true).await;
+    when_ready(us, "us", true).await;
+    let import = eu.when(IMPORT, SERVE, |import| condition(import, EXPORTERS_USED) == "True").await;
+    assert_eq!(message(&import, EXPORTERS_USED), "us is outside the boundary of TrafficPolicy serve");
+
+    // The cluster inside has no endpoint any more: nothing outside takes its place.
+    federation.member("eu2").delete(EXPORT, SERVE).await;
+    let import = eu.when(IMPORT, SERVE, |import| condition(import, EXPORTERS_USED) == "False").await;
+    assert_eq!(message(&import, EXPORTERS_USED), "us is outside the boundary of TrafficPolicy serve");
+    eu.when_gone(SLICE, &name_of("second")).await;
+    assert!(sources(eu).await.is_empty());
+    // A cluster that moves is inside from then on.
+    hub.patch(CLUSTER, "us", json!({ "spec": { "region": "eu" } })).await;
+    when_ready(eu, "us", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_nearest_cluster_serves_until_its_endpoints_are_not_ready() {
+    let federation = exporting().await;
+    let (eu, hub) = (federation.member("eu"), &federation.hub);
+    hub.create(policy(
+        &json!({ "nearness": { "tiers": [{ "within": "Cluster" }, { "within": "Region" }] } }),
+    ))
+    .await;
+    let far = when_ready(eu, "us", false).await;
+    let conditions = &far.0["endpoints"][0]["conditions"];
+    assert_eq!(
+        *conditions,
+        json!({ "ready": false, "serving": true, "terminating": true }),
+        "connections go on"
+    );
+    // A client in us has its own endpoint nearer.
+    when_ready(federation.member("us"), "second", false).await;
+    when_ready(federation.member("us"), "us", true).await;
+    let not_ready =
+        json!({ "endpoints": [{ "addresses": ["10.10.0.5"], "conditions": { "ready": false } }] });
+    federation.member("eu2").patch(SLICE, "default/serve-1", not_ready).await;
+    when_ready(eu, "us", true).await;
+    let ready = json!({ "endpoints": [{ "addresses": ["10.10.0.5"], "conditions": { "ready": true } }] });
+    federation.member("eu2").patch(SLICE, "default/serve-1", ready).await;
+    when_ready(eu, "us", false).await;
+
+    hub.patch(POLICY, "default/serve", json!({ "spec": { "nearness": null, "weights": { "eu2": 0 } } }))
+        .await;
+    when_ready(eu, "second", false).await;
+    when_ready(eu, "us", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_a_service_is_not_visible_to_has_nothing_of_it() {
+    let federation = exporting().await;
+    let (eu, us, hub) = (federation.member("eu"), federation.member("us"), &federation.hub);
+    let spec = json!({ "services": ["serve"], "visibleTo": { "clusterNames": ["eu"] } });
+    hub.create(policy(&spec)).await;
+    us.when_gone(IMPORT, SERVE).await;
+    for source in ["second", "us"] {
+        us.when_gone(SLICE, &name_of(source)).await;
+    }
+    when_ready(eu, "us", true).await;
+    let told = us
+        .when(EXPORT, SERVE, |export| message(export, "Ready").contains("visibleTo of TrafficPolicy serve"))
+        .await;
+    assert_eq!(condition(&told, "Ready"), "True");
+
+    // An import of the cluster's own gets no endpoint either, and tells nothing.
+    us.create(json!({ "apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceImport",
+        "metadata": { "namespace": "default", "name": "serve" },
+        "spec": { "type": "ClusterSetIP", "ports": [{ "port": 80, "protocol": "TCP" }] } }))
+        .await;
+    us.when_there("v1/Service", "default/derived-serve").await;
+    assert!(sources(us).await.is_empty());
+    hub.delete(POLICY, "default/serve").await;
+    us.when_there(SLICE, "default/imported-eu2-serve-1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_says_what_of_it_has_no_effect() {
+    let federation = exporting().await;
+    let hub = &federation.hub;
+    hub.create(policy(&json!({ "services": ["serve"], "weights": { "eu2": 3 } }))).await;
+    hub.when(POLICY, "default/serve", |policy| condition(policy, "InEffect") == "True").await;
+    let mut second = policy(&json!({ "drainedClusters": ["wset"] }));
+    second["metadata"]["name"] = json!("serve-b");
+    hub.create(second).await;
+    let told = hub.when(POLICY, "default/serve-b", |policy| condition(policy, "InEffect") == "False").await;
+    let said = message(&told, "InEffect");
+    assert!(
+        said.contains("does not have: wset") && said.contains("serve is older and selects serve too"),
+        "{said}"
+    );
+    hub.delete(POLICY, "default/serve").await;
+    hub.patch(POLICY, "default/serve-b", json!({ "spec": { "drainedClusters": ["us"] } })).await;
+    hub.when(POLICY, "default/serve-b", |policy| condition(policy, "InEffect") == "True").await;
+}

@@ -1,0 +1,203 @@
+//! Condition `InEffect` of a TrafficPolicy: whether everything that it says is done, and what is not.
+
+use std::collections::BTreeSet;
+
+use portolan_api::cluster::Cluster;
+use portolan_api::conditions::traffic_policy as reasons;
+use portolan_api::meta::Condition;
+use portolan_api::policy::ClusterAffinity;
+use portolan_api::traffic::{TrafficPolicy, TrafficPolicySpec, WithdrawalPolicy};
+
+use crate::propagation::affinity;
+
+/// Names that are listed in one message, at most.
+const MAX_NAMED: usize = 20;
+
+/// The condition of a policy; `of_namespace` are all policies of its namespace, `clusters` those of the federation.
+pub fn in_effect(
+    policy: &TrafficPolicy,
+    of_namespace: &[&TrafficPolicy],
+    clusters: &[&Cluster],
+    now: &str,
+) -> Condition {
+    let found =
+        [unmatched(&policy.spec, clusters), unknown(&policy.spec, clusters), overruled(policy, of_namespace)];
+    let found: Vec<(&str, String)> = found.into_iter().flatten().collect();
+    let generation = Some(policy.metadata.generation).filter(|generation| *generation > 0);
+    let (is_true, reason, message) = match found.first() {
+        None => (true, reasons::IN_EFFECT, "everything that the policy says is done".to_owned()),
+        Some((reason, _)) => {
+            let messages: Vec<String> = found.iter().map(|(_, message)| message.clone()).collect();
+            (false, *reason, messages.join("; "))
+        }
+    };
+    let mut condition = Condition::new(reasons::IN_EFFECT, is_true, reason, message, now);
+    condition.observed_generation = generation;
+    condition
+}
+
+/// A selection of clusters without a cluster.
+fn unmatched(spec: &TrafficPolicySpec, clusters: &[&Cluster]) -> Option<(&'static str, String)> {
+    let is_empty =
+        |wanted: &ClusterAffinity| !clusters.iter().any(|cluster| affinity::matches(wanted, cluster));
+    let boundary = spec.boundary.as_ref().and_then(|boundary| boundary.cluster_affinity.as_ref());
+    if boundary.is_some_and(is_empty) {
+        let message =
+            "spec.boundary.clusterAffinity selects no cluster of the federation: no endpoint gets traffic";
+        return Some((reasons::NO_CLUSTER_SELECTED, message.to_owned()));
+    }
+    let message = "spec.visibleTo selects no cluster of the federation: no cluster has the service";
+    spec.visible_to
+        .as_ref()
+        .filter(|wanted| is_empty(wanted))
+        .map(|_| (reasons::NO_CLUSTER_SELECTED, message.to_owned()))
+}
+
+/// Names of clusters that the federation does not have.
+fn unknown(spec: &TrafficPolicySpec, clusters: &[&Cluster]) -> Option<(&'static str, String)> {
+    let known: BTreeSet<&str> = clusters.iter().map(|cluster| cluster.metadata.name.as_str()).collect();
+    let of_tiers = spec.nearness.iter().flat_map(|nearness| &nearness.tiers);
+    let areas = spec.boundary.iter().chain(of_tiers).filter_map(|area| area.cluster_affinity.as_ref());
+    let of_affinities = areas
+        .chain(&spec.visible_to)
+        .flat_map(|affinity| affinity.cluster_names.iter().chain(&affinity.exclude_clusters));
+    let named = of_affinities.chain(spec.weights.keys()).chain(&spec.drained_clusters);
+    let unknown: BTreeSet<&str> = named.map(String::as_str).filter(|name| !known.contains(name)).collect();
+    let listed: Vec<&str> = unknown.into_iter().take(MAX_NAMED).collect();
+    (!listed.is_empty()).then(|| {
+        let message =
+            format!("the policy names clusters that the federation does not have: {}", listed.join(", "));
+        (reasons::UNKNOWN_CLUSTER, message)
+    })
+}
+
+/// Older policies that select the same services, if this one has fields of which only the oldest policy counts.
+fn overruled(policy: &TrafficPolicy, of_namespace: &[&TrafficPolicy]) -> Option<(&'static str, String)> {
+    let fields = exclusive_fields(&policy.spec);
+    if fields.is_empty() {
+        return None;
+    }
+    let age =
+        |policy: &TrafficPolicy| (policy.metadata.creation_timestamp.clone(), policy.metadata.name.clone());
+    let older = of_namespace.iter().filter(|other| age(other) < age(policy));
+    let texts: Vec<String> = older
+        .filter_map(|other| {
+            Some(format!(
+                "TrafficPolicy {} is older and selects {} too",
+                other.metadata.name,
+                shared(policy, other)?
+            ))
+        })
+        .take(MAX_NAMED)
+        .collect();
+    (!texts.is_empty()).then(|| {
+        let message =
+            format!("{}: {} of this policy have no effect there", texts.join(", and "), fields.join(", "));
+        (reasons::OLDER_POLICY, message)
+    })
+}
+
+/// The services that two policies select.
+fn shared(one: &TrafficPolicy, other: &TrafficPolicy) -> Option<String> {
+    let (ours, theirs) = (&one.spec.services, &other.spec.services);
+    let both: Vec<&str> = match (ours.is_empty(), theirs.is_empty()) {
+        (true, true) => vec!["all services"],
+        (true, false) => theirs.iter().map(String::as_str).collect(),
+        (false, true) => ours.iter().map(String::as_str).collect(),
+        (false, false) => ours.iter().filter(|name| theirs.contains(name)).map(String::as_str).collect(),
+    };
+    let listed: Vec<&str> = both.into_iter().take(MAX_NAMED).collect();
+    (!listed.is_empty()).then(|| listed.join(", "))
+}
+
+/// Fields that the policy has and of which only the oldest policy counts.
+fn exclusive_fields(spec: &TrafficPolicySpec) -> Vec<&'static str> {
+    let fields = [
+        ("spec.nearness", spec.nearness.is_some()),
+        ("spec.weights", !spec.weights.is_empty()),
+        ("spec.drainedClusters", !spec.drained_clusters.is_empty()),
+        ("spec.transitionSeconds", spec.transition_seconds.is_some()),
+        ("spec.withdrawal", spec.withdrawal != WithdrawalPolicy::default()),
+    ];
+    fields.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discovery::nearness::tests::cluster;
+
+    fn policy(name: &str, since: &str, services: &[&str], spec: TrafficPolicySpec) -> TrafficPolicy {
+        let mut policy = TrafficPolicy { spec, ..TrafficPolicy::default() };
+        policy.metadata.name = name.to_owned();
+        policy.metadata.creation_timestamp = Some(since.to_owned());
+        policy.spec.services = services.iter().map(|name| (*name).to_owned()).collect();
+        policy
+    }
+
+    fn named(name: &str) -> ClusterAffinity {
+        ClusterAffinity { cluster_names: vec![name.to_owned()], ..ClusterAffinity::default() }
+    }
+
+    #[test]
+    fn what_has_no_effect_is_said() {
+        let weighted =
+            || TrafficPolicySpec { weights: [("east".to_owned(), 3)].into(), ..TrafficPolicySpec::default() };
+        let boundary = |name: &str| {
+            let mut spec = TrafficPolicySpec::default();
+            spec.boundary.get_or_insert_default().cluster_affinity = Some(named(name));
+            spec
+        };
+        let visible =
+            |name: &str| TrafficPolicySpec { visible_to: Some(named(name)), ..TrafficPolicySpec::default() };
+        let drained =
+            TrafficPolicySpec { drained_clusters: vec!["wset".to_owned()], ..TrafficPolicySpec::default() };
+        let older = policy("a", "t1", &["web", "db"], weighted());
+        let all = policy("all", "t1", &[], weighted());
+        let cases = [
+            ("all is done", policy("b", "t2", &["web"], weighted()), vec![], "InEffect"),
+            (
+                "an older one",
+                policy("b", "t2", &["web"], weighted()),
+                vec![&older],
+                "a is older and selects web too: spec.weights of",
+            ),
+            ("one for other services", policy("b", "t2", &["api"], weighted()), vec![&older], "InEffect"),
+            (
+                "one for all",
+                policy("b", "t2", &["api"], weighted()),
+                vec![&all],
+                "all is older and selects api too",
+            ),
+            (
+                "for all, after one for some",
+                policy("b", "t2", &[], weighted()),
+                vec![&older],
+                "selects web, db too",
+            ),
+            ("two for all", policy("b", "t2", &[], weighted()), vec![&all], "selects all services too"),
+            ("a newer one", policy("b", "t0", &["web"], weighted()), vec![&older], "InEffect"),
+            (
+                "a boundary holds beside it",
+                policy("b", "t2", &["web"], boundary("east")),
+                vec![&older],
+                "InEffect",
+            ),
+            (
+                "a boundary of nothing",
+                policy("b", "t2", &[], boundary("wset")),
+                vec![],
+                "no endpoint gets traffic; the policy names",
+            ),
+            ("seen by none", policy("b", "t2", &[], visible("wset")), vec![], "no cluster has the service"),
+            ("a mistyped name", policy("b", "t2", &[], drained), vec![], "does not have: wset"),
+        ];
+        let (east, west) = (cluster("east", ""), cluster("west", ""));
+        for (name, policy, mut others, want) in cases {
+            others.push(&policy);
+            let condition = in_effect(&policy, &others, &[&east, &west], "t9");
+            let text = if condition.is_true() { &condition.reason } else { &condition.message };
+            assert!(text.contains(want), "{name}: {condition:?}");
+        }
+    }
+}

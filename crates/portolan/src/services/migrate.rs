@@ -1,0 +1,195 @@
+//! `portolan services migrate`: lets the cluster set keep imports that another implementation of the Multi-Cluster Services API, or
+//! a user, has made. Names and addresses stay.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use portolan_api::clusterset::SET_PROPERTY;
+use portolan_api::resources;
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::discovery::migration::{Marks, MemberObjects, Migration, Origin, Step, migrations};
+use portolan_plan::import_marks::{import_of_slice, is_slice_of_set};
+use portolan_runtime::client::{Delete, Patch, Selection};
+use portolan_runtime::{Client, ClientError, Resource};
+use serde_json::json;
+
+use crate::arguments::MigrateServices;
+use crate::servers::members_with_credentials;
+use crate::survey::{GROUP, list, lost, property, read_all};
+
+/// Time for the set to write its EndpointSlices before those of the other implementation are deleted.
+const SLICES_TIMEOUT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What was read of one member.
+struct Read {
+    objects: MemberObjects,
+    exports: BTreeSet<ObjectKey>,
+}
+
+/// Prints what would be done, and does it with `--apply`.
+pub(super) async fn run(arguments: MigrateServices) -> Result<()> {
+    let hub = arguments.hub.hub().await?;
+    let namespace = if arguments.all_namespaces {
+        String::new()
+    } else {
+        arguments.namespace.clone().unwrap_or(hub.namespace)
+    };
+    let connected = members_with_credentials(&hub.client, &[]).await?;
+    let clients: BTreeMap<String, Client> = connected
+        .iter()
+        .filter_map(|(name, client)| Some((name.clone(), client.as_ref().ok()?.clone())))
+        .collect();
+    let mut members: Vec<(String, Read)> = Vec::new();
+    for (name, answer) in read_all(connected, |client| read(client, namespace.clone())).await {
+        match answer {
+            Ok(read) => members.push((name, read)),
+            Err(error) => {
+                bail!("cluster {name} was not read, and what it exports is not known: {}", lost(&error))
+            }
+        }
+    }
+    let mut count = 0;
+    for (cluster, member) in &members {
+        let exported = exported(&members, member.objects.set.as_deref());
+        for migration in
+            migrations(&member.objects, &exported).iter().filter(|one| is_wanted(&arguments.names, one))
+        {
+            count += 1;
+            anstream::print!("{}", text(cluster, migration));
+            if let (true, Ok(steps), Some(client)) = (arguments.apply, &migration.steps, clients.get(cluster))
+            {
+                take(client, &migration.import, steps)
+                    .await
+                    .with_context(|| format!("in cluster {cluster}"))?;
+            }
+        }
+    }
+    match (count, arguments.apply) {
+        (0, _) => anstream::eprintln!("No import found that a cluster set does not keep already."),
+        (_, false) => anstream::eprintln!(
+            "Nothing was changed. Stop the other implementation in all clusters, and repeat with --apply."
+        ),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn is_wanted(names: &[String], migration: &Migration) -> bool {
+    names.is_empty() || names.iter().any(|name| *name == *migration.import.name)
+}
+
+/// The services that the members of a set export.
+fn exported(members: &[(String, Read)], set: Option<&str>) -> BTreeSet<ObjectKey> {
+    let of_set = members.iter().filter(|(_, member)| member.objects.set.as_deref() == set);
+    of_set.flat_map(|(_, member)| member.exports.iter().cloned()).collect()
+}
+
+async fn read(client: Client, namespace: String) -> Result<Read, ClientError> {
+    let discovery = client.discover().await?;
+    let selection = Selection::namespace(namespace);
+    let (set, imports, exports, services, slices) = futures::try_join!(
+        property(&client, &discovery, SET_PROPERTY),
+        list(&client, &discovery, (GROUP, "ServiceImport"), &selection),
+        list(&client, &discovery, (GROUP, "ServiceExport"), &selection),
+        list(&client, &discovery, ("", "Service"), &selection),
+        list(&client, &discovery, ("discovery.k8s.io", "EndpointSlice"), &selection),
+    )?;
+    let exports = exports.iter().filter(|export| !export.is_deleting()).map(Object::key).collect();
+    Ok(Read { objects: MemberObjects { set, imports, services, slices }, exports })
+}
+
+/// One migration as lines.
+fn text(cluster: &str, migration: &Migration) -> String {
+    let origin = match migration.origin {
+        Origin::Explicit => "made by a user, served in the explicit form",
+        Origin::Submariner => "of Submariner",
+        Origin::DerivingService => "of another implementation, with a derived Service",
+        Origin::Other => "of another implementation",
+    };
+    let mut text = format!("cluster/{cluster} serviceimport/{}: {origin}\n", migration.import);
+    let steps = match &migration.steps {
+        Ok(steps) => steps,
+        Err(obstacle) => return format!("{text}  cannot be migrated: {obstacle}\n"),
+    };
+    for step in steps {
+        text.push_str(&match step {
+            Step::MarkService(key, _) => {
+                format!(
+                    "  keep Service {key} with {} as its derived Service\n",
+                    migration.addresses.join(" and ")
+                )
+            }
+            Step::MarkImport(key, _) => format!("  let the cluster set keep ServiceImport {key}\n"),
+            Step::DeleteSlice(key) => {
+                format!("  delete EndpointSlice {key}, once those of the set are there\n")
+            }
+        });
+    }
+    text
+}
+
+async fn take(client: &Client, import: &ObjectKey, steps: &[Step]) -> Result<()> {
+    for step in steps {
+        match step {
+            Step::MarkService(key, marks) => {
+                let written = mark(client, &resources::SERVICE.into(), key, marks).await;
+                written.with_context(|| format!("cannot label Service {key}"))?;
+            }
+            Step::MarkImport(key, marks) => {
+                let discovery = client.discover().await.context("cannot read what the API server serves")?;
+                let found =
+                    discovery.find(GROUP, "ServiceImport").context("ServiceImports are not served")?;
+                let written = mark(client, &found.resource, key, marks).await;
+                written.with_context(|| format!("cannot label ServiceImport {key}"))?;
+            }
+            Step::DeleteSlice(key) => {
+                wait_for_slices(client, import).await?;
+                let slices = client.resource::<Object>(&resources::ENDPOINT_SLICE.into());
+                match slices.delete(key, &Delete::background()).await {
+                    Ok(()) | Err(ClientError::NotFound(_)) => {}
+                    Err(error) => {
+                        return Err(error).with_context(|| format!("cannot delete EndpointSlice {key}"));
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn mark(
+    client: &Client,
+    resource: &Resource,
+    key: &ObjectKey,
+    marks: &Marks,
+) -> Result<(), ClientError> {
+    let patch = json!({ "metadata": { "labels": marks.labels, "annotations": marks.annotations } });
+    client.resource::<Object>(resource).patch(key, &Patch::Merge(patch)).await.map(drop)
+}
+
+/// Waits until the set has written an EndpointSlice of the import.
+async fn wait_for_slices(client: &Client, import: &ObjectKey) -> Result<()> {
+    let api = client.resource::<Object>(&resources::ENDPOINT_SLICE.into());
+    let selection = Selection::namespace(import.namespace.clone());
+    let there = async {
+        loop {
+            let listed = api.list(&selection).await?;
+            let of_import =
+                |slice: &Object| is_slice_of_set(slice) && import_of_slice(slice).as_ref() == Some(import);
+            if listed.items.iter().any(|seen| of_import(&seen.object)) {
+                return Ok::<(), ClientError>(());
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    };
+    match tokio::time::timeout(SLICES_TIMEOUT, there).await {
+        Ok(there) => there.context("cannot list EndpointSlices"),
+        Err(_) => bail!(
+            "the set has written no EndpointSlice of {import} within {} s: the old ones stay; `portolan why service {}` says why",
+            SLICES_TIMEOUT.as_secs(),
+            import.name
+        ),
+    }
+}
