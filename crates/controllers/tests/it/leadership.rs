@@ -18,11 +18,8 @@ const LEASE: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(60);
 
 fn candidate(plane: &Plane, name: &str) -> Election {
-    let terms = Terms {
-        lease: LEASE,
-        renewal: LEASE - Duration::from_secs(1),
-        retry: Duration::from_millis(20),
-    };
+    let terms =
+        Terms { lease: LEASE, renewal: LEASE - Duration::from_secs(1), retry: Duration::from_millis(20) };
     Election::new(&plane.client, name, terms.checked().expect("one leader at a time"), &Clock::system())
 }
 

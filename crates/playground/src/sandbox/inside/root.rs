@@ -136,8 +136,7 @@ fn volume(root: &Path, bind: &Bind) -> Result<(), RootError> {
         }
         mount(Some(&bind.source), &target, NO_VALUE, MsFlags::MS_BIND, NO_VALUE)?;
         if bind.read_only {
-            let flags =
-                MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
+            let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
             mount(NO_VALUE, &target, NO_VALUE, flags | locked_flags(&target)?, NO_VALUE)?;
         }
         Ok(())
