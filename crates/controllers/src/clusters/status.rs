@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use portolan_api::cluster::{Cluster, ClusterStatus};
 use portolan_api::conditions::cluster::{
-    CREDENTIAL_SUSPENDED, MEMORY_BUDGET_EXCEEDED, RESOURCE_VERSIONS_WENT_BACK,
+    CREDENTIAL_SUSPENDED, MEMORY_BUDGET_EXCEEDED, READY, RESOURCE_VERSIONS_WENT_BACK,
 };
-use portolan_api::meta::set_condition;
+use portolan_api::meta::{condition, set_condition};
 use portolan_object::patch::difference;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::clock::clock_condition;
@@ -167,7 +167,7 @@ impl Collector {
         // The member is used again after the first success, and not used only after the failure threshold.
         if probe.is_answered() {
             self.set_health(Health::Ready, &probe);
-        } else if verdict == Verdict::Publish {
+        } else if verdict == Verdict::Publish && !self.waits_for_agent(&cluster) {
             self.set_health(Health::NotReady, &probe);
         }
         let answers =
@@ -218,6 +218,12 @@ impl Collector {
             return Ok(());
         }
         self.write(cluster, status).await
+    }
+
+    /// Whether the agent of a cluster in pull mode has not reported yet, nor opened its tunnel: that it is not reached says
+    /// nothing.
+    fn waits_for_agent(&self, cluster: &Cluster) -> bool {
+        self.member.has_agent() && condition(&cluster.status.conditions, READY).is_none()
     }
 
     fn set_health(&self, health: Health, probe: &Probe) {
