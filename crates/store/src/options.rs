@@ -24,9 +24,9 @@ impl Default for Limits {
 pub struct Options {
     /// Bounds of the history in memory, which also bound the history after a restart.
     pub limits: Limits,
-    /// History younger than this survives a restart, within `limits`.
+    /// History younger than this stays, in memory and over a restart, within `limits`.
     pub keep_age: Duration,
-    /// This many of the newest revisions survive a restart regardless of age, within `limits`. At least 1.
+    /// This many of the newest revisions stay regardless of age, within `limits`. At least 1.
     pub keep_revisions: u64,
     /// Largest size of the database file in bytes; `None` for no limit but the disk.
     pub max_bytes: Option<u64>,
