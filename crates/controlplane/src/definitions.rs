@@ -3,16 +3,34 @@
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use portolan_api::{crd, resources};
+use portolan_api::{crd, names, resources};
 use portolan_object::{Object, ObjectKey, Status};
 use portolan_runtime::client::Apply;
 use portolan_runtime::{Client, ClientError, Resource};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// An API server serves a new kind a moment after it has stored the definition.
-const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// Time for all kinds to be served; it takes milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// ConfigMap of an API server in another process that says which definitions were applied there last.
+const MARKER: &str = "portolan-definitions";
+/// Its key with the hash of all definitions.
+const HASH: &str = "hash";
+
+/// How fast definitions are applied.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// Requests at a time.
+    parallel: usize,
+    /// An API server serves a new kind a moment after it has stored the definition.
+    poll: Duration,
+    timeout: Duration,
+}
+
+/// In this process.
+const EMBEDDED: Pace = Pace { parallel: usize::MAX, poll: Duration::from_millis(2), timeout: TIMEOUT };
+/// In another process, which answers other clients meanwhile, such as the renewal of a Lease.
+const REMOTE: Pace = Pace { parallel: 2, poll: Duration::from_millis(250), timeout: TIMEOUT };
 
 /// Why the federation's kinds are not served.
 #[derive(Debug, thiserror::Error)]
@@ -45,43 +63,78 @@ pub enum InstallError {
 /// # Errors
 /// [`InstallError`] naming the definitions that have no effect, with the reason that the API server gives.
 pub(crate) async fn install(client: &Client) -> Result<(), InstallError> {
-    let definitions: Vec<Object> = crd::all().into_iter().map(Object).collect();
-    install_all(client, &definitions, TIMEOUT).await
+    install_all(client, &all(), EMBEDDED).await
 }
 
-/// The same with a user who need not be allowed to write definitions, if another one has applied them.
+fn all() -> Vec<Object> {
+    crd::all().into_iter().map(Object).collect()
+}
+
+/// The same in an API server that runs in another process, with a user who need not be allowed to write definitions if
+/// another one has applied them. Writes nothing if these definitions were applied last and their kinds are served.
 ///
 /// # Errors
 /// [`InstallError`] with the definitions that are missing.
 pub(crate) async fn ensure(client: &Client) -> Result<(), InstallError> {
-    match install(client).await {
+    let definitions = all();
+    let hash = hash(&definitions);
+    if is_marked(client, &hash).await? && unserved(client, &definitions).await?.is_empty() {
+        return Ok(());
+    }
+    match install_all(client, &definitions, REMOTE).await {
+        Ok(()) => mark(client, &hash).await,
         Err(InstallError::Client(ClientError::Forbidden(status))) => {
-            let definitions: Vec<Object> = crd::all().into_iter().map(Object).collect();
             let missing = unserved(client, &definitions).await?;
-            if missing.is_empty() {
-                tracing::info!(
-                    "the federation's kinds are served; this user may not renew their definitions"
-                );
-                return Ok(());
+            if !missing.is_empty() {
+                let missing = missing.iter().map(|definition| definition.name().to_owned()).collect();
+                return Err(InstallError::NotAllowed { missing, status });
             }
-            let missing = missing.iter().map(|definition| definition.name().to_owned()).collect();
-            Err(InstallError::NotAllowed { missing, status })
+            tracing::info!("the federation's kinds are served; this user may not renew their definitions");
         }
-        installed => installed,
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+fn hash(definitions: &[Object]) -> String {
+    let text: String = definitions.iter().map(|definition| definition.0.to_string()).collect();
+    names::short_hash(&text)
+}
+
+/// Whether the definitions with this hash were applied last.
+async fn is_marked(client: &Client, hash: &str) -> Result<bool, ClientError> {
+    let key = ObjectKey::namespaced(names::SYSTEM_NAMESPACE, MARKER);
+    match client.resource::<Object>(&resources::CONFIG_MAP.into()).get(&key).await {
+        Ok(marker) => Ok(marker.str_at(&["data", HASH]) == hash),
+        Err(ClientError::NotFound(_) | ClientError::Forbidden(_)) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
-async fn install_all(client: &Client, definitions: &[Object], timeout: Duration) -> Result<(), InstallError> {
+/// Notes which definitions were applied. Without the note, the next start applies them again.
+async fn mark(client: &Client, hash: &str) {
+    let marker = json!({ "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": MARKER, "namespace": names::SYSTEM_NAMESPACE }, "data": { HASH: hash } });
+    let options = Apply { manager: portolan_controllers::MANAGER.to_owned(), force: true };
+    let maps = client.resource::<Object>(&resources::CONFIG_MAP.into());
+    if let Err(error) = maps.apply(&Object(marker), &options).await {
+        tracing::debug!(%error, "the definitions that were applied are not noted");
+    }
+}
+
+async fn install_all(client: &Client, definitions: &[Object], pace: Pace) -> Result<(), InstallError> {
     let api = client.resource::<Object>(&resource());
     let options = Apply { manager: portolan_controllers::MANAGER.to_owned(), force: true };
-    try_join_all(definitions.iter().map(|definition| api.apply(definition, &options))).await?;
+    for some in definitions.chunks(pace.parallel) {
+        try_join_all(some.iter().map(|definition| api.apply(definition, &options))).await?;
+    }
     let wait = async {
         while !unserved(client, definitions).await?.is_empty() {
-            tokio::time::sleep(POLL_INTERVAL).await;
+            tokio::time::sleep(pace.poll).await;
         }
         Ok(())
     };
-    if let Ok(served) = tokio::time::timeout(timeout, wait).await {
+    if let Ok(served) = tokio::time::timeout(pace.timeout, wait).await {
         return served;
     }
     let mut reasons = Vec::new();
@@ -122,7 +175,6 @@ mod tests {
     use portolan_apiserver::auth::User;
     use portolan_apiserver::{ApiServer, Config};
     use portolan_store::Store;
-    use serde_json::json;
 
     /// A definition of the kind Boat.
     fn definition(plural: &str) -> Object {
@@ -148,11 +200,29 @@ mod tests {
         let client = Client::in_process(server.local(User::new("admin", ["system:masters"])));
         install(&client).await.expect("the kinds of the federation are served");
 
-        let waited = Duration::from_millis(200);
+        let waited = Pace { timeout: Duration::from_millis(200), ..EMBEDDED };
         install_all(&client, &[definition("boats")], waited).await.expect("served");
         let error = install_all(&client, &[definition("ships")], waited).await.expect_err("Boat is taken");
         let error = error.to_string();
         assert!(error.starts_with("ships.example.org (") && error.contains("already in use"), "{error}");
+        server.stop(Duration::from_secs(1)).await.expect("stopped");
+    }
+
+    #[tokio::test]
+    async fn definitions_that_were_applied_are_not_applied_again() {
+        let server = ApiServer::start(Config::default(), Store::in_memory()).await.expect("started");
+        let client = Client::in_process(server.local(User::new("admin", ["system:masters"])));
+        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": names::SYSTEM_NAMESPACE } });
+        let namespaces = client.resource::<Object>(&resources::NAMESPACE.into());
+        namespaces.create(&Object(namespace)).await.expect("created");
+        ensure(&client).await.expect("installed");
+        let name = ObjectKey::cluster(all()[0].name());
+        let definitions = client.resource::<Object>(&resource());
+        let changed = json!({ "metadata": { "labels": { "edited": "yes" } } });
+        definitions.patch(&name, &portolan_runtime::client::Patch::Merge(changed)).await.expect("changed");
+        let version = definitions.get(&name).await.expect("there").resource_version().to_owned();
+        ensure(&client).await.expect("installed");
+        assert_eq!(definitions.get(&name).await.expect("there").resource_version(), version);
         server.stop(Duration::from_secs(1)).await.expect("stopped");
     }
 }
