@@ -61,8 +61,9 @@ async fn made_by_kubefed(set: &Federation, cluster: &str, replicas: u32) -> [Obj
     [member.create(web).await, member.create(pod).await]
 }
 
-fn identity(object: &Object) -> (String, i64, Value) {
-    (object.uid().to_owned(), object.generation(), object.0["spec"].clone())
+/// What tells whether anything restarts. The generation does not: annotations give a Deployment another one.
+fn identity(object: &Object) -> (String, Value) {
+    (object.uid().to_owned(), object.0["spec"].clone())
 }
 
 fn is_propagated(object: &Object) -> bool {

@@ -168,7 +168,10 @@ impl Objects {
             let what = match after.found.get(place) {
                 None => "is not there any more",
                 Some(now) if now.uid() != before.uid() => "was made again",
-                Some(now) if now.generation() != before.generation() => "has another spec",
+                // Not by generation: annotations give Deployments another one.
+                Some(now) if manifest_changes(before, now).iter().any(is_beyond_metadata) => {
+                    "has another spec"
+                }
                 Some(_) => return None,
             };
             Some(format!("cluster {cluster}: {kind} {key} {what}"))
@@ -180,9 +183,12 @@ impl Objects {
 impl Changes {
     /// Whether more than labels and annotations change, or it cannot be told what does.
     pub(super) fn is_harmful(&self) -> bool {
-        let is_harmful = |field: &FieldChange| !field.path.starts_with("metadata.");
-        !self.unknown.is_empty() || self.fields.values().flatten().any(is_harmful)
+        !self.unknown.is_empty() || self.fields.values().flatten().any(is_beyond_metadata)
     }
+}
+
+fn is_beyond_metadata(field: &FieldChange) -> bool {
+    !field.path.starts_with("metadata")
 }
 
 /// The key of the object in a member.
@@ -224,8 +230,9 @@ mod tests {
     }
 
     fn objects(all: &[(&str, &str, i64)]) -> Objects {
-        let object = |(name, uid, generation): &(&str, &str, i64)| {
-            (place(name), Object(json!({ "metadata": { "uid": uid, "generation": generation } })))
+        let object = |(name, uid, replicas): &(&str, &str, i64)| {
+            let object = json!({ "metadata": { "uid": uid }, "spec": { "replicas": replicas } });
+            (place(name), Object(object))
         };
         Objects { found: all.iter().map(object).collect(), errors: Vec::new() }
     }
