@@ -109,7 +109,8 @@ fn build(order: &RootOrder) -> Result<(), RootError> {
     for (name, content) in &order.files {
         at(name, || fs::write(root.join("etc").join(name), content))?;
     }
-    at("/var/run", || symlink("/run", root.join("var/run")))?;
+    // Relative: an absolute link would lead to this machine's directory until the root is the root.
+    at("/var/run", || symlink("../run", root.join("var/run")))?;
     devices(root)?;
     mount_new("proc", &under(root, "/proc"), restricted(), None)?;
     mount_new("sysfs", &under(root, "/sys"), restricted() | MsFlags::MS_RDONLY, None)?;
@@ -128,6 +129,10 @@ const NO_VALUE: Option<&str> = None;
 fn volume(root: &Path, bind: &Bind) -> Result<(), RootError> {
     let target = root.join(&bind.target);
     at(&bind.target.display().to_string(), || {
+        let present = target.ancestors().find(|path| path.exists()).unwrap_or(root);
+        if !fs::canonicalize(present)?.starts_with(fs::canonicalize(root)?) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a link leads out of the container"));
+        }
         if bind.source.is_dir() {
             fs::create_dir_all(&target)?;
         } else {
