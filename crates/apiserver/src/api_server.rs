@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use portolan_net::pki::PkiError;
 use portolan_net::shutdown::{DrainError, Shutdown};
 use portolan_object::Status;
 use portolan_object::time::format_time;
@@ -13,6 +14,7 @@ use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
+use crate::aggregator::{Aggregator, FrontProxy};
 use crate::allocation::Services;
 use crate::auth::{User, user};
 use crate::bootstrap::{self, BootstrapError};
@@ -23,11 +25,12 @@ use crate::crd::lifecycle::Lifecycle;
 use crate::fairness::Fairness;
 use crate::metrics::Metrics;
 use crate::proxy::Forwarder;
+use crate::quotas::{self, Quotas};
 use crate::record::Record;
 use crate::resources::Registry;
 use crate::server::Server;
 use crate::service::{LocalService, RemoteService};
-use crate::{account_secrets, aggregation, cluster_info, event_expiry};
+use crate::{account_secrets, aggregation, aggregator, cluster_info, event_expiry};
 
 /// The server could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,13 @@ pub enum StartError {
         /// Cause.
         #[source]
         source: ReadError,
+    },
+    /// The identity for other API servers cannot be made.
+    #[error("the certificate for aggregated API servers cannot be made")]
+    FrontProxy {
+        /// Cause.
+        #[source]
+        source: PkiError,
     },
     /// An object that every cluster has cannot be written.
     #[error(transparent)]
@@ -86,6 +96,10 @@ impl ApiServer {
         }
         let tasks = Shutdown::new();
         let announced = config.forwarder.as_ref().map(Forwarder::announced).unwrap_or_default();
+        let front_proxy =
+            FrontProxy::create(config.clock.now()).map_err(|source| StartError::FrontProxy { source })?;
+        let front_proxy_authority = front_proxy.authority.clone();
+        let aggregator = Aggregator::new(front_proxy, store.clone(), &tasks);
         let server = Arc::new(Server {
             scope: tasks.clone(),
             compute,
@@ -95,13 +109,16 @@ impl ApiServer {
             services,
             kubelets: config.kubelets,
             forwarder: config.forwarder,
+            aggregator,
             mounted: config.mounted,
-            root_ca: config.root_ca,
+            root_ca: config.root_ca.clone(),
             access: Access::new(store.clone()),
             configured: Configured::new(store.clone()),
+            quotas: Quotas::default(),
             store,
             registry: Registry::new(announced),
             authentication: config.authentication,
+            audit: config.audit,
             admission: config.admission,
             clock: config.clock,
             version: config.version,
@@ -117,11 +134,15 @@ impl ApiServer {
             ranges,
             now: format_time(started.server.clock.now()),
             cluster_info: config.cluster_info,
+            front_proxy_authority,
+            client_authority: config.root_ca,
         };
         bootstrap::write(started.local(User::new("system:apiserver", [user::MASTERS])), published).await?;
         started.tasks.spawn(aggregation::run(Arc::clone(&started.server)));
+        started.tasks.spawn(aggregator::probe::run(Arc::clone(&started.server)));
         started.tasks.spawn(account_secrets::run(Arc::clone(&started.server)));
         started.tasks.spawn(cluster_info::run(Arc::clone(&started.server)));
+        started.tasks.spawn(quotas::recount::run(Arc::clone(&started.server)));
         started.tasks.spawn(event_expiry::run(Arc::clone(&started.server)));
         Ok(started)
     }

@@ -1,8 +1,8 @@
 //! Authentication and authorization.
 //!
 //! A request gets its [`User`] from [`authentication`], possibly replaced by [`impersonation`]; [`rules`] decides about
-//! its [`Attributes`]. Pure: nothing here reads the store, a clock or a socket. Credentials are not logged, and only
-//! their digests are kept.
+//! its [`Attributes`]. Pure: nothing here reads the store or a clock, and only [`oidc`] uses a socket, for keys. Credentials
+//! are not logged, and only their digests are kept.
 //!
 //! ```text
 //! certificate ─┐
@@ -16,6 +16,7 @@ pub mod bootstrap_token;
 pub mod certificate;
 pub mod escalation;
 pub mod impersonation;
+pub mod oidc;
 pub mod reviews;
 pub mod rule;
 pub mod rules;

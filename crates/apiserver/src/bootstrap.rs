@@ -1,5 +1,6 @@
 //! Writes the objects that every cluster has: system namespaces and priority classes, default roles and bindings, the
-//! ConfigMap `kube-public/cluster-info`, the Service `default/kubernetes` with its endpoints, and the ServiceCIDR.
+//! ConfigMaps `kube-public/cluster-info` and `kube-system/extension-apiserver-authentication`, the Service
+//! `default/kubernetes` with its endpoints, and the ServiceCIDR.
 //!
 //! They are written through the API of the server, so that defaults and validation apply to them. Namespaces, classes and
 //! the Service are created if missing and otherwise left unchanged; roles and bindings get the rules and subjects that
@@ -15,6 +16,7 @@ use portolan_object::Status;
 use serde_json::{Value, json};
 use tower::Service as _;
 
+use crate::aggregator::{authentication_config, authentication_reader};
 use crate::auth::bootstrap as roles;
 use crate::cluster_info;
 use crate::damage;
@@ -63,6 +65,10 @@ pub(crate) struct Published {
     pub(crate) now: String,
     /// The kubeconfig in `kube-public/cluster-info`; `None`: no such ConfigMap.
     pub(crate) cluster_info: Option<String>,
+    /// The authority of the certificate with which the server asks other API servers, PEM.
+    pub(crate) front_proxy_authority: String,
+    /// The authority of the server's clients, PEM.
+    pub(crate) client_authority: Option<String>,
 }
 
 /// Writes missing objects as the user of `service`, which must be allowed everything.
@@ -85,6 +91,11 @@ pub(crate) async fn write(service: LocalService, published: Published) -> Result
     if let Some(kubeconfig) = &published.cluster_info {
         client.publish_cluster_info(kubeconfig).await?;
     }
+    client.ensure(&format!("{root}/namespaces/kube-system/roles"), &authentication_reader()).await?;
+    let client_authority = published.client_authority.as_deref();
+    client
+        .publish_authentication(&authentication_config(&published.front_proxy_authority, client_authority))
+        .await?;
     for (name, value, description) in PRIORITY_CLASSES {
         let class = json!({ "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
             "metadata": { "name": name }, "value": value, "description": description });
@@ -190,6 +201,21 @@ impl Client {
             (Some(object), None) => self.write(Method::POST, collection, &object).await,
             (Some(object), Some(_)) => {
                 self.write(Method::PUT, &format!("{collection}/{name}"), &object).await
+            }
+        }
+    }
+
+    /// Writes how other API servers authenticate the requests of this one.
+    async fn publish_authentication(&mut self, wanted: &Value) -> Result<(), BootstrapError> {
+        let (collection, name) =
+            ("/api/v1/namespaces/kube-system/configmaps", "extension-apiserver-authentication");
+        match self.find(collection, name).await? {
+            Found::Missing => self.write(Method::POST, collection, wanted).await,
+            Found::Damaged => Ok(()),
+            Found::Object(held) if held["data"] == wanted["data"] => Ok(()),
+            Found::Object(mut held) => {
+                held["data"] = wanted["data"].clone();
+                self.write(Method::PUT, &format!("{collection}/{name}"), &held).await
             }
         }
     }

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use portolan_object::Status;
 use portolan_object::time::format_time;
 
+use crate::audit::Auditing;
 use crate::auth::{AccessTarget, Attributes, Decision, ResourceTarget, User, user};
 use crate::fairness::Share;
 use crate::interrupt::Interrupt;
@@ -55,6 +56,8 @@ pub(crate) struct Call {
     pub(crate) interrupt: Interrupt,
     /// What the request holds of its user's limits; the handler of a watch takes it out.
     pub(crate) share: Mutex<Option<Share>>,
+    /// The record of the request in the audit log.
+    pub(crate) auditing: Option<Arc<Auditing>>,
 }
 
 impl Call {
@@ -73,6 +76,7 @@ impl Call {
             is_own: true,
             interrupt: Interrupt::default(),
             share: Mutex::default(),
+            auditing: None,
         }
     }
 

@@ -10,6 +10,7 @@ use portolan_net::clock::Clock;
 use portolan_net::telemetry::Metrics;
 
 use crate::admission::Admission;
+use crate::audit::Audit;
 use crate::auth::Authentication;
 use crate::mounted::Mounted;
 use crate::proxy::{Forwarder, Kubelets};
@@ -41,6 +42,8 @@ pub struct Config {
     pub root_ca: Option<String>,
     /// A kubeconfig without a user, which `kube-public/cluster-info` shows to everybody; `None`: no such ConfigMap.
     pub cluster_info: Option<String>,
+    /// The audit log; `None` for none.
+    pub audit: Option<Audit>,
     /// Admission plugins, in the order in which they are called.
     pub admission: Vec<Arc<dyn Admission>>,
     /// `gitVersion` at `/version`.
@@ -65,6 +68,7 @@ impl Default for Config {
             endpoint: None,
             root_ca: None,
             cluster_info: None,
+            audit: None,
             admission: Vec::new(),
             version: VERSION.to_owned(),
             metrics: None,

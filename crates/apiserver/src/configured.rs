@@ -1,4 +1,4 @@
-//! Admission that objects configure: webhooks and validating policies with the annotation `portolan.dev/run-here`.
+//! Admission that objects configure: webhooks and policies with the annotation `portolan.dev/run-here`.
 //!
 //! Without the annotation such an object belongs to the clusters that it is propagated to, and is only stored here. The write
 //! path calls [`InForce::mutate`] after the defaults and [`InForce::validate`] after the validation of the kind.
@@ -7,14 +7,18 @@
 //!
 //! ```text
 //! configurations in the store ─► load ─► InForce ─┬► webhooks ─► review ─► client ─► webhook
-//!                  (again after a change)         └► policies ─► expressions
-//!                                                      both: matching
+//!                  (again after a change)         ├► policies ──┬► evaluation ─► expressions
+//!                                                 └► mutations ─┘
+//!                                                      all: matching
 //! ```
 
 mod client;
 mod conditions;
+mod evaluation;
 mod load;
 mod matching;
+mod mutations;
+mod patched;
 mod policies;
 mod policy;
 mod review;
@@ -31,9 +35,11 @@ use std::sync::Arc;
 use portolan_object::Status;
 use serde_json::Value;
 
+use crate::admission::Operation;
 use crate::call::Call;
 use load::InForce;
 pub(crate) use matching::Asked;
+use mutations::Round;
 
 /// What is asked about the writes of a request.
 ///
@@ -47,10 +53,11 @@ pub(crate) fn in_force(call: &Call) -> Result<Arc<InForce>, Status> {
 }
 
 impl InForce {
-    /// Lets mutating webhooks change an object; for a deletion, they only decide.
+    /// Lets mutating policies and then webhooks change an object; for a deletion, webhooks only decide. If one of them has
+    /// changed it, those that want so are asked once more, in the same order.
     ///
     /// # Errors
-    /// The status of the webhook that refuses, or of the call that failed.
+    /// The status of the policy or webhook that refuses, or of the call that failed.
     pub(crate) async fn mutate(
         &self,
         call: &Call,
@@ -58,10 +65,18 @@ impl InForce {
         object: &mut Value,
         old: Option<&Value>,
     ) -> Result<(), Status> {
-        if self.mutating.is_empty() {
+        let is_deletion = asked.operation == Operation::Delete;
+        let policies = if is_deletion { &[][..] } else { &self.mutations[..] };
+        if self.mutating.is_empty() && policies.is_empty() {
             return Ok(());
         }
-        webhooks::mutate(&self.mutating, call, asked, object, old).await
+        let mut has_changed = mutations::mutate(policies, Round::First, call, asked, object, old)?;
+        let round = webhooks::mutate(&self.mutating, call, asked, object, old).await?;
+        has_changed |= round.has_changed;
+        let has_changed_again =
+            has_changed && mutations::mutate(policies, Round::Again, call, asked, object, old)?;
+        let repeated = round.repeated(&self.mutating, has_changed_again);
+        webhooks::mutate_again(repeated, call, asked, object, old).await
     }
 
     /// Asks policies and validating webhooks.

@@ -2,10 +2,10 @@
 //!
 //! The order is fixed:
 //!
-//! 1. authentication, done by [`crate::service`];
+//! 1. authentication, done by [`crate::service`]; the record in the audit log begins ([`crate::audit`]);
 //! 2. impersonation and authorization ([`authorize`]);
 //! 3. for paths that are not resources: health, discovery, OpenAPI and other documents (`documents`);
-//!    paths of the embedding program (`mounted`);
+//!    paths of the embedding program (`mounted`); group versions of other API servers ([`crate::aggregator`]);
 //! 4. for resources: find the resource, make a [`Call`], read the body, pick the handler (`route`, `subresources`), here
 //!    or on a compute thread (`offload`);
 //! 5. errors become replies, and [`respond::finish`] adds the headers that every reply has;
@@ -21,6 +21,7 @@ mod mounted;
 mod observe;
 mod offload;
 mod refusal;
+mod reply;
 mod route;
 mod subresources;
 
@@ -32,18 +33,20 @@ use parking_lot::Mutex;
 use portolan_object::Status;
 use tracing::Instrument;
 
+use crate::aggregator::Remote;
+use crate::audit::Auditing;
 use crate::auth::{Attributes, Decision, User, impersonation};
 use crate::call::Call;
 use crate::fairness::{self, Share};
 use crate::interrupt::{Interrupt, timed_out};
 use crate::mounted::Mounted;
-use crate::negotiate::Reply;
 use crate::request::query::Query;
 use crate::request::{RequestInfo, timeout};
-use crate::respond::{self, Body};
+use crate::respond::Body;
 use crate::server::Server;
 use mounted::{MountedCall, Outcome};
 use observe::Subject;
+use reply::Replies;
 
 /// Marks a request of a caller in this process.
 #[derive(Debug, Clone, Copy)]
@@ -56,9 +59,32 @@ pub(crate) async fn dispatch(
     request: Request<Body>,
 ) -> Response<Body> {
     let (started, metrics) = (Instant::now(), server.metrics.clone());
+    let request = audited(&server, &user, request).await;
     let (subject, response) = answer(server, user, request).await;
     observe::answered(&metrics, &subject, response.status(), started.elapsed());
     response
+}
+
+/// Begins the record of a request in the audit log, if there is one.
+async fn audited(
+    server: &Server,
+    user: &Result<Arc<User>, Status>,
+    mut request: Request<Body>,
+) -> Request<Body> {
+    // The embedding program sends a request on to this server itself.
+    if request.extensions().get::<Arc<Auditing>>().is_some() {
+        return request;
+    }
+    let Some(audit) = &server.audit else { return request };
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let info = RequestInfo::parse(request.method(), request.uri().path(), &query);
+    if let Some(decision) = audit.decide(&info, request.uri().path(), user) {
+        audit.room().await;
+        let auditing = audit.begin(decision, &request, &info, user, server.clock.now());
+        auditing.identify(request.headers_mut());
+        request.extensions_mut().insert(auditing);
+    }
+    request
 }
 
 /// Answers a request; returns also what was understood of it.
@@ -72,11 +98,14 @@ async fn answer(
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let info = RequestInfo::parse(&parts.method, parts.uri.path(), &query);
     let _in_flight = server.metrics.begin(info.verb);
-    let user = match user.and_then(|user| authorize(&server, user, &info, &headers)) {
+    let auditing = parts.extensions.get::<Arc<Auditing>>().cloned();
+    let replies = Replies { auditing, clock: server.clock.clone() };
+    let auditing = replies.auditing.as_deref();
+    let user = match user.and_then(|user| authorize(&server, user, &info, &headers, auditing)) {
         Ok(user) => user,
         Err(status) => {
             let subject = Subject { info, resource: None, user: None };
-            return (subject, finish(Err(status), &headers, &query, &[]));
+            return (subject, replies.finish(Err(status), &headers, &query, &[]));
         }
     };
     let is_own = parts.extensions.get::<InProcess>().is_some() && user.is_master();
@@ -84,25 +113,47 @@ async fn answer(
         Ok(share) => share,
         Err(status) => {
             let subject = Subject { info, resource: None, user: Some(user) };
-            return (subject, finish(Err(status), &headers, &query, &[]));
+            return (subject, replies.finish(Err(status), &headers, &query, &[]));
         }
     };
-    if !info.is_resource {
-        let answered = documents::answer(&server, &parts.method, &info.path, &headers, &query);
+    let call = MountedCall { server, user, info, query, headers };
+    let (call, answered) = if let Some(remote) = call.server.aggregator.find(parts.uri.path()) {
+        answer_remote(&remote, call, parts, body, share).await
+    } else if !call.info.is_resource {
+        let MountedCall { server, info, query, headers, .. } = &call;
+        let answered = documents::answer(server, &parts.method, &info.path, headers, query);
         let answered = answered.and_then(|response| fairness::attach(share, response));
-        let subject = Subject { info, resource: None, user: Some(user) };
-        return (subject, finish(answered, &headers, &query, &[]));
-    }
-    if let Some(mounted) = mounted::find(&server, &info).cloned() {
-        let call = MountedCall { server, user, info, query, headers };
-        return answer_mounted(&mounted, call, parts, body, share).await;
-    }
+        (call, answered)
+    } else if let Some(mounted) = mounted::find(&call.server, &call.info).cloned() {
+        match answer_mounted(&mounted, call, parts, body, share).await {
+            Mount::Here { server, user, request } => {
+                return Box::pin(answer(server, Ok(user), *request)).await;
+            }
+            Mount::Answered(answered) => *answered,
+        }
+    } else {
+        return answer_resource(call, parts, body, share, is_own, &replies).await;
+    };
+    let response = replies.finish(answered, &call.headers, &call.query, &[]);
+    (Subject { info: call.info, resource: None, user: Some(call.user) }, response)
+}
+
+/// Answers a request for a resource of this server.
+async fn answer_resource(
+    call: MountedCall,
+    parts: request::Parts,
+    body: Body,
+    share: Option<Share>,
+    is_own: bool,
+    replies: &Replies,
+) -> (Subject, Response<Body>) {
+    let MountedCall { server, user, info, query, headers } = call;
     let snapshot = server.registry.snapshot();
     let resource = match route::find(&snapshot, &parts.method, &info) {
         Ok(resource) => Arc::clone(resource),
         Err(refusal) => {
             let subject = Subject { info, resource: None, user: Some(user) };
-            return (subject, finish(refusal.into_answer(), &headers, &query, &[]));
+            return (subject, replies.finish(refusal.into_answer(), &headers, &query, &[]));
         }
     };
     let now = server.clock.now();
@@ -119,6 +170,7 @@ async fn answer(
         is_own,
         interrupt: Interrupt::default(),
         share: Mutex::new(share),
+        auditing: replies.auditing.clone(),
     });
     if let Some(warning) = call.resource.deprecation() {
         call.warn(warning);
@@ -128,7 +180,7 @@ async fn answer(
     let share = call.share.lock().take();
     let answered = answered.and_then(|response| fairness::attach(share, response));
     let warnings = std::mem::take(&mut *call.warnings.lock());
-    let response = finish(answered, &call.headers, &call.query, &warnings);
+    let response = replies.finish(answered, &call.headers, &call.query, &warnings);
     let subject = match Arc::try_unwrap(call) {
         Ok(call) => Subject { info: call.info, resource: Some(call.resource), user: Some(call.user) },
         // A computation that was given up still has it.
@@ -140,6 +192,17 @@ async fn answer(
     (subject, response)
 }
 
+/// What became of a request for a mounted path.
+enum Mount {
+    /// This server itself must answer this request.
+    Here {
+        server: Arc<Server>,
+        user: Arc<User>,
+        request: Box<Request<Body>>,
+    },
+    Answered(Box<(MountedCall, Result<Response<Body>, Status>)>),
+}
+
 /// Answers a request for a path that the embedding program answers.
 async fn answer_mounted(
     mounted: &Arc<dyn Mounted>,
@@ -147,19 +210,33 @@ async fn answer_mounted(
     parts: request::Parts,
     body: Body,
     mut share: Option<Share>,
-) -> (Subject, Response<Body>) {
+) -> Mount {
     let limit = if call.query.flag("watch") { None } else { Some(timeout::from_query(&call.query)) };
-    let answered = within(limit, mounted::answer(mounted, &call, parts, body, &mut share)).await;
-    let answered = match answered {
+    let answered = match within(limit, mounted::answer(mounted, &call, parts, body, &mut share)).await {
         Ok(Outcome::Response(response)) => fairness::attach(share, response),
         Ok(Outcome::Here(request)) => {
-            drop(share);
-            return Box::pin(answer(call.server, Ok(call.user), request)).await;
+            return Mount::Here { server: call.server, user: call.user, request: Box::new(request) };
         }
         Err(status) => Err(status),
     };
-    let response = finish(answered, &call.headers, &call.query, &[]);
-    (Subject { info: call.info, resource: None, user: Some(call.user) }, response)
+    Mount::Answered(Box::new((call, answered)))
+}
+
+/// Answers a request for a group version that another API server answers.
+async fn answer_remote(
+    remote: &Remote,
+    call: MountedCall,
+    mut parts: request::Parts,
+    body: Body,
+    share: Option<Share>,
+) -> (MountedCall, Result<Response<Body>, Status>) {
+    let limit =
+        if offload::is_long_running(&call.info) { None } else { Some(timeout::from_query(&call.query)) };
+    parts.headers.clone_from(&call.headers);
+    let request = Request::from_parts(parts, body);
+    let answered = within(limit, call.server.aggregator.forward(remote, &call.user, request)).await;
+    let answered = answered.and_then(|response| fairness::attach(share, response));
+    (call, answered)
 }
 
 /// Exchanges the user for an impersonated one, and checks that the request is allowed.
@@ -171,20 +248,36 @@ fn authorize(
     user: Arc<User>,
     info: &RequestInfo,
     headers: &HeaderMap,
+    auditing: Option<&Auditing>,
 ) -> Result<Arc<User>, Status> {
+    let decided = |is_allowed, reason: &str| {
+        if let Some(auditing) = auditing {
+            auditing.decided(is_allowed, reason);
+        }
+    };
     let impersonates = headers.keys().any(|name| name.as_str().starts_with("impersonate-"));
     let user = match impersonates {
         true => Arc::new(impersonation::impersonate(User::clone(&user), headers, &*server.access.rules()?)?),
         false => user,
     };
+    if let (true, Some(auditing)) = (impersonates, auditing) {
+        auditing.impersonates(&user);
+    }
     // Members of system:masters may do anything; their roles need not be read.
     if user.is_master() {
+        decided(true, "");
         return Ok(user);
     }
     let attributes = Attributes::from_request(&user, info);
     match server.access.rules()?.authorize(&attributes) {
-        Decision::Allowed(_) => Ok(user),
-        Decision::Denied(reason) => Err(attributes.forbidden(&reason)),
+        Decision::Allowed(reason) => {
+            decided(true, &reason);
+            Ok(user)
+        }
+        Decision::Denied(reason) => {
+            decided(false, &reason);
+            Err(attributes.forbidden(&reason))
+        }
     }
 }
 
@@ -194,16 +287,4 @@ async fn within<T>(
 ) -> Result<T, Status> {
     let Some(limit) = limit else { return answer.await };
     tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(timed_out()))
-}
-
-/// Turns an error into a reply, and adds the headers of every reply.
-fn finish(
-    answered: Result<Response<Body>, Status>,
-    headers: &HeaderMap,
-    query: &Query,
-    warnings: &[String],
-) -> Response<Body> {
-    let response =
-        answered.unwrap_or_else(|status| respond::status(&status, Reply::for_error(headers, query)));
-    respond::finish(headers, warnings, response)
 }

@@ -24,7 +24,7 @@ use crate::kinds::{BuiltinKind, Generation, NameRule, ServedSubresource, StatusR
 use crate::proxy::Announced;
 use crate::record::{self, Change, Opening, Record};
 
-pub use registry::{Group, Registry, Snapshot, Version};
+pub use registry::{Group, Registry, RemoteVersion, Snapshot, Version};
 
 /// One resource in one version.
 #[derive(Debug)]

@@ -22,7 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, CoreObjects};
 use crate::admission::Admission;
+use crate::aggregator::Aggregator;
 use crate::allocation::Services;
+use crate::audit::Audit;
 use crate::auth::{Authentication, Credentials, User};
 use crate::compute::Compute;
 use crate::configured::sources::Configured;
@@ -30,6 +32,7 @@ use crate::fairness::Fairness;
 use crate::metrics::Metrics;
 use crate::mounted::Mounted;
 use crate::proxy::{Forwarder, Kubelets};
+use crate::quotas::Quotas;
 use crate::record::Record;
 use crate::resources::Registry;
 use crate::websocket;
@@ -50,10 +53,14 @@ pub(crate) struct Server {
     pub(crate) kubelets: Option<Kubelets>,
     /// Subresources that other API servers answer.
     pub(crate) forwarder: Option<Forwarder>,
+    /// Group versions that other API servers answer.
+    pub(crate) aggregator: Aggregator,
     /// Paths that the embedding program answers.
     pub(crate) mounted: Option<Arc<dyn Mounted>>,
     /// The authority of the server's certificate, PEM.
     pub(crate) root_ca: Option<String>,
+    /// The audit log.
+    pub(crate) audit: Option<Audit>,
     /// Admission plugins, in the order in which they are called.
     pub(crate) admission: Vec<Arc<dyn Admission>>,
     /// Admission that objects configure.
@@ -62,6 +69,8 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     /// `gitVersion` at `/version`.
     pub(crate) version: String,
+    /// Order of the writes that use resource quotas.
+    pub(crate) quotas: Quotas,
     /// Threads for requests that compute long.
     pub(crate) compute: Compute,
     /// What each user has in flight.
@@ -83,6 +92,13 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
+    /// Fetches what the authentication of a request needs from others.
+    pub(crate) async fn prepare_authentication(&self, authorization: Option<Vec<u8>>) {
+        if let Some(authorization) = authorization {
+            self.authentication.prepare(&authorization, self.clock.now()).await;
+        }
+    }
+
     /// The user of a request that came over the network.
     ///
     /// # Errors
@@ -97,6 +113,7 @@ impl Server {
                 .get(AUTHORIZATION)
                 .map(HeaderValue::as_bytes)
                 .or(in_protocol.as_deref()),
+            path: request.uri().path(),
         };
         self.authentication.authenticate(credentials, &CoreObjects(&self.store), self.clock.now())
     }

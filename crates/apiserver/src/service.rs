@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::AUTHORIZATION;
+use http::{Request, Response, Version};
 use http_body_util::BodyExt as _;
+use portolan_net::server::PeerAddress;
 use tower::Service;
 
 use crate::auth::User;
@@ -19,6 +21,7 @@ use crate::dispatch::{InProcess, dispatch};
 use crate::request::head;
 use crate::respond::{Body, BoxError};
 use crate::server::Server;
+use crate::websocket;
 
 type Reply = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
@@ -98,8 +101,18 @@ where
 
     fn call(&mut self, request: Request<B>) -> Reply {
         let server = Arc::clone(&self.server);
-        let user = head::check(request.headers()).and_then(|()| server.authenticate(&request)).map(Arc::new);
-        Box::pin(async move { Ok(dispatch(server, user, request.map(boxed)).await) })
+        let request = request.map(boxed);
+        let sent = request.headers().get(AUTHORIZATION).map(|header| header.as_bytes().to_vec());
+        let authorization = sent.or_else(|| websocket::bearer(request.headers()));
+        Box::pin(async move {
+            server.prepare_authentication(authorization).await;
+            // Requests of tests have no connection, and need no host.
+            let is_remote = request.extensions().get::<PeerAddress>().is_some();
+            let is_http1 = is_remote && request.version() == Version::HTTP_11;
+            let checked = head::check(request.headers(), is_http1);
+            let user = checked.and_then(|()| server.authenticate(&request)).map(Arc::new);
+            Ok(dispatch(server, user, request).await)
+        })
     }
 }
 

@@ -21,6 +21,7 @@
 //! | Service addresses, service account of a pod | `claims` |
 //! | create by update or apply | `authorization` |
 //! | requester and signers of certificates | `signing_requests` |
+//! | charge of resource quotas | `quota` |
 //! | commit to the store | `commit` |
 //!
 //! To add a rule for one kind, change the strategy of the kind. To add a step for all writes, add it to `prepare` in
@@ -46,6 +47,7 @@ mod namespaces;
 mod patch;
 mod pod_admission;
 pub(crate) mod pods;
+mod quota;
 mod reviews;
 pub(crate) mod scale;
 mod signing_requests;

@@ -18,7 +18,6 @@ mod idle;
 mod jobs;
 mod namespaces;
 mod replica_sets;
-mod resource_quotas;
 mod revisions;
 mod signing_requests;
 mod stateful_sets;
@@ -78,7 +77,7 @@ pub fn certificates(client: &Client, sign: Sign, clock: &Clock, scope: &Shutdown
     signing_requests::start(client, sign, clock, scope);
 }
 
-/// Starts the controllers of workloads, EndpointSlices, disruption budgets and quotas.
+/// Starts the controllers of workloads, EndpointSlices and disruption budgets.
 pub fn workloads(caches: &Caches, clock: &Clock, scope: &Shutdown) {
     let client = caches.client();
     let pods = caches.of(&resources::POD.into());
@@ -94,7 +93,6 @@ pub fn workloads(caches: &Caches, clock: &Clock, scope: &Shutdown) {
     claims::index(&revisions);
     stateful_sets::start(client, &pods, &revisions, clock, scope);
     endpoints::start(caches, &pods, scope);
-    resource_quotas::start(caches, &pods, scope);
     daemon_sets::start(caches, &pods, &revisions, clock, scope);
     disruption_budgets::start(caches, &pods, clock, scope);
     let jobs = caches.of(&resources::JOB.into());

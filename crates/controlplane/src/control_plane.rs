@@ -23,7 +23,7 @@ use crate::agent_roles;
 use crate::certificates::{CertificatePolicy, Certificates};
 use crate::cluster_proxy::ClusterServers;
 use crate::definitions::{self, InstallError};
-use crate::embedded::{EmbeddedServer, EmbeddedServerError, Settings};
+use crate::embedded::{ApiServerOptions, EmbeddedServer, EmbeddedServerError, Settings};
 use crate::kubeconfig::{ContextEntry, ContextUser, KubeconfigFile};
 use crate::proxy_role;
 use crate::search::Search;
@@ -68,6 +68,8 @@ pub struct ControlPlaneSettings {
     pub tls_sans: Vec<TlsSan>,
     /// Ranges of the addresses of Services. Services of the control plane are templates: nothing uses their addresses.
     pub service_cidr: ServiceCidr,
+    /// What administrators configure of the API server.
+    pub api_server: ApiServerOptions,
     /// Life and renewal of its certificates.
     pub certificates: CertificatePolicy,
     /// The metrics of the process, which the API server serves at `/metrics`.
@@ -121,6 +123,7 @@ impl ControlPlane {
             kubelets: None,
             backends: Some(clusters.clone()),
             mounted: Some(Arc::new(Search::new(search.clone()))),
+            options: settings.api_server.clone(),
             certificates: settings.certificates,
             metrics: settings.metrics.clone(),
             clock: &settings.clock,

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use portolan_apiserver::audit::Audit;
+use portolan_apiserver::auth::oidc::{AuthenticationConfiguration, ConfigurationError, JwtIssuers, Roots};
 use portolan_apiserver::auth::{Authentication, User as ApiUser};
 use portolan_apiserver::mounted::Mounted;
 use portolan_apiserver::proxy::{Backends, Forwarder, Kubelets};
@@ -67,6 +69,14 @@ pub enum EmbeddedServerError {
         /// The cause.
         source: TokenKeyError,
     },
+    /// Who is trusted to name users.
+    #[error("the authentication of {cluster}: {source}")]
+    Authentication {
+        /// Name of the server.
+        cluster: String,
+        /// The cause.
+        source: ConfigurationError,
+    },
     /// TLS.
     #[error("TLS of {cluster}: {source}")]
     Tls {
@@ -93,6 +103,39 @@ pub enum EmbeddedServerError {
     },
 }
 
+/// What administrators configure of an API server; by default nothing.
+#[derive(Debug, Clone, Default)]
+pub struct ApiServerOptions {
+    /// The audit log.
+    pub audit: Option<Audit>,
+    /// Who is trusted to name users besides this server.
+    pub authentication: AuthenticationOptions,
+}
+
+/// Authentication besides certificates and tokens of this server.
+#[derive(Debug, Clone, Default)]
+pub struct AuthenticationOptions {
+    /// OpenID Connect providers and requests without credentials.
+    pub configuration: AuthenticationConfiguration,
+    /// Authorities for providers that name none.
+    pub roots: Roots,
+}
+
+impl AuthenticationOptions {
+    fn authentication(&self) -> Result<Authentication, ConfigurationError> {
+        let configuration = &self.configuration;
+        let providers = JwtIssuers::new(configuration, &self.roots)?;
+        let mut authentication = Authentication::default().with_providers(providers);
+        if configuration.refuses_anonymous() {
+            authentication = authentication.without_anonymous();
+        }
+        Ok(match configuration.anonymous_paths() {
+            Some(paths) => authentication.with_anonymous_paths(paths),
+            None => authentication,
+        })
+    }
+}
+
 /// Settings of an API server.
 pub struct Settings<'a> {
     /// Its name, for messages and certificates.
@@ -117,6 +160,8 @@ pub struct Settings<'a> {
     pub backends: Option<Arc<dyn Backends>>,
     /// Paths that the program answers.
     pub mounted: Option<Arc<dyn Mounted>>,
+    /// What administrators configure.
+    pub options: ApiServerOptions,
     /// Life and renewal of its certificates.
     pub certificates: CertificatePolicy,
     /// The metrics of the process, to which it adds its own and which it serves at `/metrics`; `None` for a server that
@@ -164,8 +209,11 @@ impl EmbeddedServer {
             .map_err(|source| EmbeddedServerError::Certificates { cluster: cluster(), source })?;
         let issuer = tokens::open_issuer(&pki)
             .map_err(|source| EmbeddedServerError::Tokens { cluster: cluster(), source })?;
+        let authentication = settings.options.authentication.authentication();
+        let authentication = authentication
+            .map_err(|source| EmbeddedServerError::Authentication { cluster: cluster(), source })?;
         let config = portolan_apiserver::Config {
-            authentication: Authentication::default().with_issuer(issuer),
+            authentication: authentication.with_issuer(issuer),
             service_cidr: Some(settings.service_cidr.primary),
             second_service_cidr: settings.service_cidr.secondary,
             kubelets: settings.kubelets.clone(),
@@ -176,6 +224,7 @@ impl EmbeddedServer {
             endpoint: settings.endpoint.or(advertised.filter(|address| !address.ip().is_loopback())),
             root_ca: Some(certificates.authority_pem().to_owned()),
             cluster_info: Some(cluster_info(address, advertised, certificates.authority_pem())),
+            audit: settings.options.audit.clone(),
             admission: settings.admission.clone(),
             metrics: settings.metrics.clone(),
             clock: settings.clock.clone(),

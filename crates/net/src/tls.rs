@@ -2,6 +2,8 @@
 //!
 //! The certificate can be replaced while the server runs. Open connections are not affected.
 
+mod accept_any;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -13,6 +15,8 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
 
 use crate::pki::Identity;
+
+pub use accept_any::accept_any;
 
 /// ALPN names, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];

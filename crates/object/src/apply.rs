@@ -14,6 +14,7 @@
 mod check;
 mod client_side;
 mod compare;
+mod configuration;
 mod element;
 mod extract;
 mod managers;
@@ -25,6 +26,7 @@ mod set;
 mod shape;
 mod update;
 
+pub use configuration::merge_configuration;
 pub use patch::apply;
 pub use set::{FieldSet, InvalidFieldSet};
 pub use update::update;

@@ -21,10 +21,12 @@ mod evaluate;
 mod failure;
 mod fold;
 mod functions;
+mod json;
 mod library;
 mod lists;
 mod lower;
 mod macros;
+mod messages;
 mod meter;
 mod operators;
 mod optional_functions;
@@ -41,6 +43,7 @@ pub(crate) use declaration::{Declaration, Declarations};
 pub(crate) use estimate::estimate;
 pub(crate) use evaluate::Variables;
 pub(crate) use failure::Failure;
+pub(crate) use json::to_json;
 pub(crate) use kube_cel::cel::ExecutionError;
 pub(crate) use kube_cel::cel::objects::{Key, Map, Value};
 pub(crate) use library::call as call_library;
@@ -66,6 +69,15 @@ pub(crate) enum Unparsed {
     Unsupported(String),
 }
 
+/// Which types an expression may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Messages {
+    /// None.
+    None,
+    /// Parts of an object (`Object.spec{…}`) and operations of a JSON patch (`JSONPatch{…}`).
+    Patches,
+}
+
 /// A parsed expression.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -80,6 +92,14 @@ impl Program {
     /// # Errors
     /// [`Unparsed`].
     pub(crate) fn parse(source: &str) -> Result<Self, Unparsed> {
+        Self::parse_with(source, Messages::None)
+    }
+
+    /// Parses an expression that may make these types.
+    ///
+    /// # Errors
+    /// [`Unparsed`].
+    pub(crate) fn parse_with(source: &str, messages: Messages) -> Result<Self, Unparsed> {
         let operators = source.bytes().filter(|byte| b"!-+*/%?.,:<>=&|([{".contains(byte)).count();
         if source.len() > MAX_LENGTH || operators > MAX_OPERATORS {
             return Err(Unparsed::Unsupported("too long".to_owned()));
@@ -89,7 +109,7 @@ impl Program {
             let first = error.to_string().lines().next().map(str::to_owned);
             Unparsed::Syntax(first.unwrap_or_else(|| "the expression cannot be parsed".to_owned()))
         })?;
-        let (root, free) = lower::lower(&expression).map_err(Unparsed::Unsupported)?;
+        let (root, free) = lower::lower(&expression, messages).map_err(Unparsed::Unsupported)?;
         Ok(Self { root, free })
     }
 

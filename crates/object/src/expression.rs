@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::budget::Budget;
-use crate::cel::{Failure, Key, Map, Program, Regexes, Value as CelValue};
+use crate::cel::{Failure, Key, Map, Messages, Program, Regexes, Value as CelValue, to_json};
 use crate::schema::rules;
 
 /// Names that every expression may use: types.
@@ -27,7 +27,21 @@ impl Expression {
     /// # Errors
     /// Why it cannot be evaluated, as a sentence without the expression.
     pub fn compile(source: &str, variables: &[&str]) -> Result<Self, String> {
-        let program = Program::parse(source).map_err(|error| format!("compilation failed: {error}"))?;
+        Self::compile_with(source, variables, Messages::None)
+    }
+
+    /// Compiles an expression that makes a patch: parts of an object (`Object.spec{…}`), or operations of a JSON patch
+    /// (`JSONPatch{…}`).
+    ///
+    /// # Errors
+    /// As [`Expression::compile`].
+    pub fn compile_patch(source: &str, variables: &[&str]) -> Result<Self, String> {
+        Self::compile_with(source, variables, Messages::Patches)
+    }
+
+    fn compile_with(source: &str, variables: &[&str], messages: Messages) -> Result<Self, String> {
+        let program =
+            Program::parse_with(source, messages).map_err(|error| format!("compilation failed: {error}"))?;
         let unknown = program
             .free()
             .iter()
@@ -91,6 +105,14 @@ impl Evaluated {
             _ => None,
         }
     }
+
+    /// The value as JSON.
+    ///
+    /// # Errors
+    /// What has no form in JSON, and a value of more than 3 MiB.
+    pub fn to_json(&self) -> Result<Value, String> {
+        to_json(&self.0)
+    }
 }
 
 /// The variables of expressions.
@@ -131,6 +153,49 @@ mod tests {
         let expression = Expression::compile(source, &["object", "oldObject", "variables"])?;
         let value = expression.evaluate(variables, &Budget::unlimited(&Interrupt::never()));
         value.map(|value| value.as_bool()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn patches_are_made_of_parts_of_an_object_and_of_operations() {
+        let mut variables = Variables::default();
+        variables.bind("object", &json!({ "metadata": { "name": "web" } }));
+        let made = |source: &str| {
+            let expression = Expression::compile_patch(source, &["object"])?;
+            let value = expression.evaluate(&variables, &Budget::unlimited(&Interrupt::never()));
+            value.map_err(|error| error.to_string())?.to_json()
+        };
+        let cases = [
+            ("Object{spec: Object.spec{replicas: 1 + 2}}", json!({ "spec": { "replicas": 3 } })),
+            (
+                "Object{spec: Object.spec{containers: [Object.spec.containers{name: object.metadata.name}]}}",
+                json!({ "spec": { "containers": [{ "name": "web" }] } }),
+            ),
+            (
+                "Object{metadata: Object.metadata{labels: {'a/b': 'c'}}}",
+                json!({ "metadata": { "labels": { "a/b": "c" } } }),
+            ),
+            (
+                "[JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey('a/b~c'), value: Object.x{y: [1]}}]",
+                json!([{ "op": "add", "path": "/metadata/labels/a~1b~0c", "value": { "y": [1] } }]),
+            ),
+            ("object.metadata.name == 'other' ? [JSONPatch{op: 'remove', path: '/a'}] : []", json!([])),
+        ];
+        for (source, want) in cases {
+            assert_eq!(made(source), Ok(want), "{source}");
+        }
+        let refused = [
+            (
+                "Object{spec: Object.status{a: 1}}",
+                "unexpected type name \"Object.status\", expected \"Object.spec\"",
+            ),
+            ("Other{a: 1}", "unknown type \"Other\""),
+            ("[JSONPatch{operation: 'add'}]", "undefined field 'operation'"),
+        ];
+        for (source, want) in refused {
+            let error = made(source).unwrap_err();
+            assert!(error.contains(want), "{error}");
+        }
+        assert!(Expression::compile("Object{a: 1}", &["object"]).is_err(), "only patches make objects");
     }
 
     #[test]

@@ -62,6 +62,9 @@ pub enum PatchError {
     /// such errors; the one here is for logs.
     #[error("{0}")]
     Inapplicable(String),
+    /// The operation `test` of a JSON patch found another value.
+    #[error("{0}")]
+    TestFailed(String),
     /// A strategic patch that contradicts itself or the schema; upstream has no status code for it.
     #[error("{0}")]
     Inconsistent(String),
@@ -76,7 +79,7 @@ impl PatchError {
                 Status::new(413, "RequestEntityTooLarge", self.to_string())
             }
             Self::Interrupted => Status::new(504, "Timeout", self.to_string()),
-            Self::Inapplicable(_) => {
+            Self::Inapplicable(_) | Self::TestFailed(_) => {
                 let text = "the server rejected our request due to an error in our request";
                 let mut status = Status::new(422, "Invalid", text);
                 status.details = Some(Box::new(Details::default()));

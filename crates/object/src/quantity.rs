@@ -143,6 +143,14 @@ impl Quantity {
         Self { nanos: self.nanos.saturating_mul(i128::from(count)), ..self }
     }
 
+    /// The amount rounded up to whole units.
+    #[must_use]
+    pub fn round_up_to_whole(self) -> Self {
+        let rest = self.nanos.rem_euclid(NANOS);
+        let nanos = if rest == 0 { self.nanos } else { (self.nanos - rest).saturating_add(NANOS) };
+        Self { nanos, ..self }
+    }
+
     /// The amount rounded up to thousandths.
     #[must_use]
     pub fn round_up_to_milli(self) -> Self {

@@ -1,5 +1,5 @@
 //! Decisions of kube-controller-manager for clusters with an embedded API server: workloads, endpoints, garbage
-//! collection, namespaces, quotas.
+//! collection, namespaces.
 //!
 //! Members with a real control plane have their own controllers and do not need this.
 
@@ -17,7 +17,6 @@ pub mod job;
 pub mod namespace;
 pub mod pods;
 pub mod replica_set;
-pub mod resource_quota;
 mod share;
 pub mod signing_request;
 pub mod stateful_set;

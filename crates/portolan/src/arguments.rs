@@ -1,5 +1,6 @@
 //! Every command and flag, in one place.
 
+pub(crate) mod api_server;
 pub(crate) mod capacity;
 pub(crate) mod controllers;
 pub(crate) mod duration;
@@ -16,6 +17,7 @@ use portolan_controlplane::{ServiceCidr, TlsSan, parse_advertise_address};
 use portolan_plan::clusters::permissions::Placeable;
 use portolan_plan::dns::ZoneKind;
 
+use self::api_server::ApiServerFlags;
 use self::controllers::ControllerFlags;
 use self::leadership::LeadershipFlags;
 use crate::apply::arguments::Apply;
@@ -217,12 +219,14 @@ pub(crate) struct Server {
     /// Range of the addresses of Services: one range, or one of IPv4 and one of IPv6, separated by a comma
     #[arg(long, value_name = "CIDR", default_value_t)]
     pub(crate) service_cidr: ServiceCidr,
+    #[command(flatten)]
+    pub(crate) api_server: ApiServerFlags,
     /// Run the controllers on an API server that runs already; the federation's kinds are installed there. Several
     /// replicas elect a leader
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["dir", "listen", "advertise_address", "tls_san", "service_cidr"]
+        conflicts_with_all = ["dir", "listen", "advertise_address", "tls_san", "service_cidr", "audit_policy_file", "authentication_config", "oidc_issuer_url"]
     )]
     pub(crate) kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig [default: the current context]

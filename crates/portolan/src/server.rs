@@ -78,6 +78,7 @@ async fn embedded(
         advertise_address: arguments.advertise_address,
         tls_sans: arguments.tls_san.clone(),
         service_cidr: arguments.service_cidr,
+        api_server: arguments.api_server.options()?,
         metrics: Some(metrics.clone()),
         clock: clock.clone(),
         ..ControlPlaneSettings::default()

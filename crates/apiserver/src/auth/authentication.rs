@@ -12,6 +12,7 @@ use ring::digest;
 use rustls_pki_types::CertificateDer;
 
 use super::directory::Directory;
+use super::oidc::JwtIssuers;
 use super::token::{Claims, Issuer, Reference, SecretClaims, TokenError};
 use super::user::{CREDENTIAL_ID, User, service_account_name};
 use super::{bootstrap_token, certificate};
@@ -28,16 +29,20 @@ pub struct Credentials<'a> {
     pub certificates: &'a [CertificateDer<'static>],
     /// The `Authorization` header.
     pub authorization: Option<&'a [u8]>,
+    /// The path of the request.
+    pub path: &'a str,
 }
 
-/// The authenticators of a server: client certificates, fixed tokens, bootstrap tokens, service account tokens,
-/// anonymous.
+/// The authenticators of a server: client certificates, fixed tokens, bootstrap tokens, service account tokens, tokens of
+/// OpenID Connect providers, anonymous.
 #[derive(Default)]
 pub struct Authentication {
     /// Users by the digest of their token, so that neither memory nor timing reveals a token.
     tokens: HashMap<[u8; digest::SHA256_OUTPUT_LEN], User>,
     issuer: Option<Issuer>,
+    providers: JwtIssuers,
     is_anonymous_refused: bool,
+    anonymous_paths: Option<Vec<String>>,
 }
 
 impl fmt::Debug for Authentication {
@@ -45,6 +50,7 @@ impl fmt::Debug for Authentication {
         f.debug_struct("Authentication")
             .field("tokens", &self.tokens.len())
             .field("issuer", &self.issuer)
+            .field("providers", &self.providers)
             .field("is_anonymous_refused", &self.is_anonymous_refused)
             .finish()
     }
@@ -65,6 +71,20 @@ impl Authentication {
         self
     }
 
+    /// Accepts tokens of OpenID Connect providers.
+    #[must_use]
+    pub fn with_providers(mut self, providers: JwtIssuers) -> Self {
+        self.providers = providers;
+        self
+    }
+
+    /// Accepts requests without credentials for these paths only.
+    #[must_use]
+    pub fn with_anonymous_paths(mut self, paths: Vec<String>) -> Self {
+        self.anonymous_paths = Some(paths);
+        self
+    }
+
     /// Refuses requests without credentials. By default they have the user `system:anonymous`.
     #[must_use]
     pub fn without_anonymous(mut self) -> Self {
@@ -75,6 +95,23 @@ impl Authentication {
     /// The issuer of service account tokens.
     pub fn issuer(&self) -> Option<&Issuer> {
         self.issuer.as_ref()
+    }
+
+    /// Fetches what the verification of the token of an `Authorization` header needs from others.
+    pub(crate) async fn prepare(&self, authorization: &[u8], now: Timestamp) {
+        if let Some(token) = bearer(authorization).and_then(|token| std::str::from_utf8(token).ok()) {
+            self.prepare_token(token, now).await;
+        }
+    }
+
+    /// Fetches what the verification of a token needs from others.
+    pub(crate) async fn prepare_token(&self, token: &str, now: Timestamp) {
+        self.providers.prepare(token, now).await;
+    }
+
+    fn refuses_anonymous(&self, path: &str) -> bool {
+        let is_excluded = |paths: &Vec<String>| !paths.iter().any(|allowed| allowed == path);
+        self.is_anonymous_refused || self.anonymous_paths.as_ref().is_some_and(is_excluded)
     }
 
     /// The user of a request. A certificate takes precedence over a token, and an invalid credential counts if there is
@@ -104,7 +141,7 @@ impl Authentication {
                 let found = self.token(token, audiences, directory, now);
                 found.map(|(user, _)| user).map_err(|_| unauthorized())
             }
-            None if is_certificate_invalid || self.is_anonymous_refused => Err(unauthorized()),
+            None if is_certificate_invalid || self.refuses_anonymous(credentials.path) => Err(unauthorized()),
             None => Ok(User::anonymous()),
         }
     }
@@ -125,6 +162,9 @@ impl Authentication {
         }
         if let Some(user) = bootstrap_token::user(token, directory, now) {
             return Ok((user, self.own_audiences(wanted)?));
+        }
+        if let Some(found) = self.providers.user(token, now) {
+            return Ok((found?, self.own_audiences(wanted)?));
         }
         let issuer = self.issuer.as_ref().ok_or(TokenError::Unknown)?;
         match issuer.verify(token, now) {

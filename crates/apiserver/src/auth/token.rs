@@ -114,6 +114,9 @@ pub enum TokenError {
     /// Not a token of this issuer.
     #[error("invalid bearer token")]
     Unknown,
+    /// A token of an OpenID Connect provider that is refused.
+    #[error("{0}")]
+    Provider(String),
     /// The signature is wrong.
     #[error("invalid signature")]
     Signature,
@@ -250,6 +253,7 @@ fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn decode(text: &str) -> Option<Vec<u8>> {
+/// The bytes of unpadded base64 in the alphabet of URLs.
+pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }

@@ -36,8 +36,8 @@ impl Issuance<'_> {
     /// Issues the token for `request`, a `TokenRequest`. Returns the completed request, and warnings.
     ///
     /// # Errors
-    /// 422 for an invalid duration or names that differ from the URL, 404 and 409 for a bound object that does not exist
-    /// or has another uid, 400 for a kind that tokens cannot be bound to.
+    /// 422 for an invalid duration or a name that differs from the URL, 404 and 409 for a bound object that does not exist
+    /// or has another uid, 400 for another namespace or a kind that tokens cannot be bound to.
     pub fn issue(&self, account: &Object, mut request: Value) -> Result<(Value, Vec<String>), Status> {
         check_identity(account, &request)?;
         let mut warnings = Vec::new();
@@ -110,12 +110,17 @@ impl Issuance<'_> {
         };
         let (kind, name) = (tree::str_at(wanted, "/kind"), tree::str_at(wanted, "/name"));
         let find = |resource: &str, namespace: &str| {
+            if name.is_empty() {
+                return Err(Status::bad_request("Name parameter required."));
+            }
             let found = self.directory.find(resource, namespace, name);
             let found = found.ok_or_else(|| Status::not_found("", resource, name))?;
             check_bound(wanted, &found).map(|()| found)
         };
-        match (tree::str_at(wanted, "/apiVersion"), kind) {
-            ("v1" | "", "Pod") => {
+        let api_version = tree::str_at(wanted, "/apiVersion");
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        match (group, kind) {
+            ("", "Pod") => {
                 let pod = find("pods", account.namespace())?;
                 if pod.str_at(&["spec", "serviceAccountName"]) != account.name() {
                     return Err(Status::bad_request(format!(
@@ -130,10 +135,10 @@ impl Issuance<'_> {
                     bound.node = Some(Reference { name: node.to_owned(), uid });
                 }
             }
-            ("v1" | "", "Secret") => bound.secret = Some(reference(&find("secrets", account.namespace())?)),
-            ("v1" | "", "Node") => bound.node = Some(reference(&find("nodes", "")?)),
-            (version, kind) => {
-                let text = format!("cannot bind token to object of type {version}, Kind={kind}");
+            ("", "Secret") => bound.secret = Some(reference(&find("secrets", account.namespace())?)),
+            ("", "Node") => bound.node = Some(reference(&find("nodes", "")?)),
+            (group, kind) => {
+                let text = format!("cannot bind token to object of type {group}/{version}, Kind={kind}");
                 return Err(Status::bad_request(text));
             }
         }
@@ -143,13 +148,16 @@ impl Issuance<'_> {
 
 /// Checks that metadata in the body is that of the account in the URL.
 fn check_identity(account: &Object, request: &Value) -> Result<(), Status> {
-    for (field, own) in [("name", account.name()), ("namespace", account.namespace())] {
-        let said = tree::str_at(request, &format!("/metadata/{field}"));
-        if !said.is_empty() && said != own {
-            let detail = format!("must match the service account {field} if specified");
-            let error = FieldError::invalid(format!("metadata.{field}"), &json!(said), detail);
-            return Err(Status::invalid(GROUP, KIND, account.name(), &[error]));
-        }
+    let said = tree::str_at(request, "/metadata/namespace");
+    if !said.is_empty() && said != account.namespace() {
+        let text = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(Status::bad_request(text));
+    }
+    let said = tree::str_at(request, "/metadata/name");
+    if !said.is_empty() && said != account.name() {
+        let detail = "must match the service account name if specified";
+        let error = FieldError::invalid("metadata.name", &json!(said), detail);
+        return Err(Status::invalid(GROUP, KIND, account.name(), &[error]));
     }
     let (said, own) = (tree::str_at(request, "/metadata/uid"), account.uid());
     if !said.is_empty() && said != own {

@@ -12,7 +12,7 @@ use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use portolan_store::{Query, Store};
+use portolan_store::Store;
 use rustls::{ClientConfig as TlsConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -23,7 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::types::{ClientConfig, ServiceReference};
 use crate::record::Record;
-use crate::tree;
+use crate::service_endpoint;
 
 /// Maximum size of an answer, in bytes: that of an object with room for a review around it.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
@@ -98,7 +98,9 @@ impl Client {
         let (host, dialed, port, path) = match &self.place {
             Place::Url { host, port, path } => (host.clone(), host.clone(), *port, path.clone()),
             Place::Service(service) => {
-                let (address, port) = endpoint(store, service)?;
+                let (namespace, name) = (&service.namespace, &service.name);
+                let found = service_endpoint::find(store, namespace, name, port(service));
+                let (address, port) = found.map_err(text)?;
                 (server_name(service), address, port, slashed(&service.path))
             }
         };
@@ -141,55 +143,4 @@ fn port(service: &ServiceReference) -> u16 {
 
 fn slashed(path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
-}
-
-/// Address and port of an endpoint of a Service: this server is not behind the Service proxy of a node.
-fn endpoint(store: &Store<Record>, reference: &ServiceReference) -> Result<(String, u16), String> {
-    let ServiceReference { namespace, name, .. } = reference;
-    let stored = store.get(&format!("core/services/{namespace}/{name}"));
-    let service = stored.ok_or_else(|| format!("service {name:?} not found"))?.value.value();
-    let wanted = port(reference);
-    let ports = tree::list(&service, "/spec/ports");
-    let found = ports.iter().find(|entry| tree::integer(entry, "/port") == Some(i64::from(wanted)));
-    if tree::str_at(&service, "/spec/type") == "ExternalName" {
-        return Ok((tree::str_at(&service, "/spec/externalName").to_owned(), wanted));
-    }
-    let found = found.ok_or_else(|| format!("no service port {wanted} found for service {name:?}"))?;
-    let port_name = tree::str_at(found, "/name");
-    let prefix = format!("discovery.k8s.io/endpointslices/{namespace}/");
-    let page = store.range(&Query::prefix(prefix)).map_err(text)?;
-    let slices = page.items.iter().map(|item| item.value.value());
-    let mut own = slices.filter(|slice| {
-        tree::map(slice, "/metadata/labels")
-            .and_then(|labels| labels.get("kubernetes.io/service-name"))
-            .is_some_and(|label| label == name)
-    });
-    let address = own.find_map(|slice| ready(&slice, port_name));
-    address.ok_or_else(|| format!("no endpoints available for service {name:?}"))
-}
-
-/// The first endpoint of a slice that is ready, with the port of that name.
-fn ready(slice: &Value, port_name: &str) -> Option<(String, u16)> {
-    let mut ports = tree::list(slice, "/ports").iter();
-    let port = ports.find(|port| tree::str_at(port, "/name") == port_name)?;
-    let port = u16::try_from(tree::integer(port, "/port")?).ok()?;
-    let is_ready =
-        |endpoint: &&Value| tree::at(endpoint, "/conditions/ready").and_then(Value::as_bool) != Some(false);
-    let endpoint = tree::list(slice, "/endpoints").iter().find(is_ready)?;
-    Some((tree::strings_at(endpoint, "/addresses").next()?.to_owned(), port))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_first_ready_endpoint_is_called_at_the_port_of_that_name() {
-        let slice = json!({ "ports": [{ "name": "metrics", "port": 1 }, { "name": "https", "port": 9443 }], "endpoints": [
-            { "addresses": ["10.0.0.1"], "conditions": { "ready": false } }, { "addresses": ["10.0.0.2"] }] });
-        assert_eq!(ready(&slice, "https"), Some(("10.0.0.2".to_owned(), 9443)));
-        assert_eq!(ready(&slice, "absent"), None);
-    }
 }

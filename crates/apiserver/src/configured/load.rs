@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::policy::{Policy, Rules};
+use super::policy::{Mutation, Policy, Rules, Validation};
 use super::types::{BindingSpec, PolicySpec, WebhookConfiguration};
 use super::webhook::Webhook;
 use crate::kinds::admissionregistration::run_here::is_run_here;
@@ -17,38 +17,63 @@ use crate::tree;
 pub(crate) struct InForce {
     pub(super) mutating: Vec<Webhook>,
     pub(super) validating: Vec<Webhook>,
-    pub(super) policies: Vec<Policy>,
+    pub(super) mutations: Vec<Policy<Mutation>>,
+    pub(super) policies: Vec<Policy<Validation>>,
 }
 
 /// Reads all configurations; `objects` are in the order of their keys, which is that of kinds and names.
 pub(super) fn in_force(objects: &[Value]) -> InForce {
     let mut found = InForce::default();
-    let mut policies = BTreeMap::new();
-    let mut bindings = Vec::new();
+    let (mut validating, mut mutating) = (Parts::default(), Parts::default());
     for object in objects.iter().filter(|object| is_run_here(object)) {
-        let name = tree::str_at(object, "/metadata/name");
         match tree::str_at(object, "/kind") {
             "MutatingWebhookConfiguration" => found.mutating.extend(webhooks(object)),
             "ValidatingWebhookConfiguration" => found.validating.extend(webhooks(object)),
-            "ValidatingAdmissionPolicy" => {
-                if let Some(spec) = read::<PolicySpec>(object, "/spec") {
-                    policies.insert(name.to_owned(), Arc::new(Rules::compile(name, spec)));
-                }
-            }
-            "ValidatingAdmissionPolicyBinding" => {
-                if let Some(spec) = read::<BindingSpec>(object, "/spec") {
-                    bindings.push((name.to_owned(), spec));
-                }
-            }
+            "ValidatingAdmissionPolicy" => validating.add(object, Rules::validating),
+            "MutatingAdmissionPolicy" => mutating.add(object, Rules::mutating),
+            "ValidatingAdmissionPolicyBinding" => validating.bind(object),
+            "MutatingAdmissionPolicyBinding" => mutating.bind(object),
             _ => {}
         }
     }
-    let bound = bindings.into_iter().filter_map(|(name, spec)| {
-        let rules = policies.get(&spec.policy_name)?;
-        Some(Policy::new(Arc::clone(rules), name, spec))
-    });
-    found.policies = bound.collect();
+    found.policies = validating.bound();
+    found.mutations = mutating.bound();
     found
+}
+
+/// Policies of one kind by name, and their bindings.
+struct Parts<T> {
+    policies: BTreeMap<String, Arc<Rules<T>>>,
+    bindings: Vec<(String, BindingSpec)>,
+}
+
+impl<T> Default for Parts<T> {
+    fn default() -> Self {
+        Self { policies: BTreeMap::new(), bindings: Vec::new() }
+    }
+}
+
+impl<T> Parts<T> {
+    fn add(&mut self, policy: &Value, compile: impl FnOnce(&str, PolicySpec) -> Rules<T>) {
+        let name = tree::str_at(policy, "/metadata/name");
+        if let Some(spec) = read::<PolicySpec>(policy, "/spec") {
+            self.policies.insert(name.to_owned(), Arc::new(compile(name, spec)));
+        }
+    }
+
+    fn bind(&mut self, binding: &Value) {
+        if let Some(spec) = read::<BindingSpec>(binding, "/spec") {
+            self.bindings.push((tree::str_at(binding, "/metadata/name").to_owned(), spec));
+        }
+    }
+
+    fn bound(self) -> Vec<Policy<T>> {
+        let bound = self.bindings.into_iter().filter_map(|(name, spec)| {
+            let rules = self.policies.get(&spec.policy_name)?;
+            Some(Policy::new(Arc::clone(rules), name, spec))
+        });
+        bound.collect()
+    }
 }
 
 fn webhooks(object: &Value) -> Vec<Webhook> {

@@ -1,27 +1,21 @@
 //! Validating admission policies: expressions over the object, the request and parameters (kubernetes
 //! staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/validating).
 
-use std::sync::Arc;
-
 use portolan_object::Status;
 use portolan_object::budget::Budget;
 use portolan_object::expression::Variables;
 use portolan_object::schema::rules::OBJECT_COST_LIMIT;
 use portolan_object::status::Cause;
-use portolan_store::Query;
 use serde_json::Value;
 
 use super::conditions::{evaluate, meet};
-use super::matching::{Asked, Facts, selects};
+use super::evaluation::{compute, namespace_object, parameters, variables, version_for};
+use super::matching::{Asked, Facts};
 use super::policy::{Policy, Validation};
 use super::review;
 use super::types::FailurePolicy;
 use crate::admission::Operation;
 use crate::call::Call;
-use crate::resources::Resource;
-
-/// The variable with the entries of `spec.variables`.
-const COMPUTED: &str = "variables";
 
 /// A rule that does not hold, or that could not be evaluated.
 struct Violation {
@@ -34,7 +28,7 @@ struct Violation {
 /// # Errors
 /// The status of the first rule that a binding with the action `Deny` enforces.
 pub(super) fn validate(
-    policies: &[Policy],
+    policies: &[Policy<Validation>],
     call: &Call,
     asked: &Asked<'_>,
     object: &Value,
@@ -67,13 +61,6 @@ pub(super) fn validate(
     Ok(())
 }
 
-/// The version of the resource that a policy is to see; `None` if policy or binding are not about the request.
-fn version_for(policy: &Policy, facts: &Facts<'_>) -> Option<Arc<Resource>> {
-    let resource = facts.version_for_resources(&policy.rules.constraints)?;
-    let is_bound = policy.resources.as_ref().is_none_or(|bound| facts.version_for_resources(bound).is_some());
-    is_bound.then_some(resource)
-}
-
 fn denied(call: &Call, name: &str, cause: &str, violation: &Violation) -> Status {
     let mut status = call.resource.forbidden(name, cause);
     status.code = match violation.reason.as_str() {
@@ -90,7 +77,7 @@ fn denied(call: &Call, name: &str, cause: &str, violation: &Violation) -> Status
 
 /// The rules that do not hold, for each object of parameters.
 fn violations(
-    policy: &Policy,
+    policy: &Policy<Validation>,
     call: &Call,
     facts: &Facts<'_>,
     request: &Value,
@@ -105,14 +92,10 @@ fn violations(
         Ok(parameters) => parameters,
         Err(message) => return failed(message),
     };
+    let namespace = namespace_object(call, facts);
     let mut found = Vec::new();
     for parameter in parameters {
-        let mut variables = Variables::default();
-        variables.bind("object", &request["object"]);
-        variables.bind("oldObject", &request["oldObject"]);
-        variables.bind("request", request);
-        variables.bind("params", &parameter);
-        variables.bind("namespaceObject", &namespace_object(call, facts));
+        let mut variables = variables(request, &parameter, &namespace);
         match meet(&rules.conditions, &variables, budget) {
             Ok(true) => {}
             Ok(false) => continue,
@@ -121,13 +104,8 @@ fn violations(
                 continue;
             }
         }
-        // A variable that cannot be computed is missing, which is an error where it is used.
-        for (name, variable) in &rules.variables {
-            if let Ok(value) = evaluate(variable, &variables, budget) {
-                variables.bind_entry(COMPUTED, name, value);
-            }
-        }
-        for validation in &rules.validations {
+        compute(rules, &mut variables, budget);
+        for validation in &rules.steps {
             match evaluate(&validation.rule, &variables, budget).map(|value| value.as_bool()) {
                 Ok(Some(true)) => {}
                 Ok(Some(false)) => found.push(validation.violation(&variables, budget)),
@@ -157,55 +135,5 @@ impl Validation {
             message => message.to_owned(),
         });
         Violation { message, reason: self.reason.clone() }
-    }
-}
-
-/// The objects of parameters; one null for a policy without parameters.
-fn parameters(policy: &Policy, call: &Call, facts: &Facts<'_>) -> Result<Vec<Value>, String> {
-    let (Some(kind), Some(reference)) = (&policy.rules.param_kind, &policy.parameters) else {
-        return Ok(vec![Value::Null]);
-    };
-    let (group, version) = kind.api_version.split_once('/').unwrap_or(("", &kind.api_version));
-    let Some(resource) = call.snapshot.find_kind(group, version, &kind.kind) else {
-        return Err(format!(
-            "failed to find resource referenced by paramKind: '{}, Kind={}'",
-            kind.api_version, kind.kind
-        ));
-    };
-    let namespace = match (resource.is_namespaced, reference.namespace.as_str()) {
-        (false, _) => "",
-        (true, "") if facts.namespace.is_empty() => {
-            return Err(
-                "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources"
-                    .to_owned(),
-            );
-        }
-        (true, "") => facts.namespace,
-        (true, namespace) => namespace,
-    };
-    let read = |item: &_| resource.value(item);
-    let found: Vec<Value> = if reference.name.is_empty() {
-        let selector = reference.selector.clone().unwrap_or_default();
-        let query = Query::prefix(resource.collection(namespace));
-        let page = call.server.store.range(&query).map_err(|error| error.to_string())?;
-        let objects = page.items.iter().map(read);
-        objects.filter(|object| selects(&selector, &object["metadata"]["labels"])).collect()
-    } else {
-        let item = call.server.store.get(&resource.key(namespace, &reference.name));
-        item.iter().map(read).collect()
-    };
-    if found.is_empty() && reference.parameter_not_found_action != "Allow" {
-        return Err("no params found for policy binding with `Deny` parameterNotFoundAction".to_owned());
-    }
-    Ok(found)
-}
-
-fn namespace_object(call: &Call, facts: &Facts<'_>) -> Value {
-    match facts.namespace {
-        "" => Value::Null,
-        name => {
-            let stored = call.server.store.get(&format!("core/namespaces/{name}"));
-            stored.map_or(Value::Null, |item| item.value.value())
-        }
     }
 }

@@ -54,7 +54,7 @@ pub(super) enum MatchPolicy {
 pub(super) enum ReinvocationPolicy {
     #[default]
     Never,
-    /// Called again when a later webhook has changed the object.
+    /// Called again when a later webhook or policy has changed the object.
     IfNeeded,
 }
 
@@ -95,7 +95,7 @@ pub(super) struct NamedExpression {
     pub(super) expression: String,
 }
 
-/// `spec` of a `ValidatingAdmissionPolicy`.
+/// `spec` of a `ValidatingAdmissionPolicy` or a `MutatingAdmissionPolicy`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PolicySpec {
@@ -109,6 +109,10 @@ pub(super) struct PolicySpec {
     pub(super) variables: Vec<NamedExpression>,
     #[serde(default)]
     pub(super) validations: Vec<Validation>,
+    #[serde(default)]
+    pub(super) mutations: Vec<Mutation>,
+    #[serde(default)]
+    pub(super) reinvocation_policy: ReinvocationPolicy,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -130,6 +134,20 @@ pub(super) struct Validation {
     pub(super) reason: String,
 }
 
+/// A change of a `MutatingAdmissionPolicy`: the expression of one of the two kinds of patches.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Mutation {
+    pub(super) apply_configuration: Option<PatchExpression>,
+    pub(super) json_patch: Option<PatchExpression>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PatchExpression {
+    #[serde(default)]
+    pub(super) expression: String,
+}
+
 /// Which requests a policy or a binding is about.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -141,7 +159,7 @@ pub(super) struct MatchResources {
     pub(super) match_policy: MatchPolicy,
 }
 
-/// `spec` of a `ValidatingAdmissionPolicyBinding`.
+/// `spec` of a binding of either kind of policy.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BindingSpec {

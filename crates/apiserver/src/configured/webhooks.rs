@@ -6,18 +6,18 @@ use std::time::Duration;
 use portolan_object::Status;
 use portolan_object::budget::Budget;
 use portolan_object::expression::Variables;
-use portolan_object::schema::decode::{self, Source};
 use portolan_object::schema::rules::OBJECT_COST_LIMIT;
 use serde_json::Value;
 
 use super::conditions::meet;
 use super::matching::{Asked, Facts, converted};
+use super::patched;
 use super::review::{self, Decision};
 use super::types::{FailurePolicy, ReinvocationPolicy};
 use super::webhook::Webhook;
 use crate::admission::Operation;
 use crate::call::Call;
-use crate::resources::{Resource, Source as Origin};
+use crate::resources::Resource;
 
 /// Why a webhook gave no decision, and the URL that was asked.
 struct Failed {
@@ -26,6 +26,10 @@ struct Failed {
 }
 
 impl Webhook {
+    fn is_repeatable(&self) -> bool {
+        self.spec.reinvocation_policy == ReinvocationPolicy::IfNeeded
+    }
+
     /// The version of the resource in which the webhook is to be asked about a request; `None` if it is not to be asked.
     fn asked_version(&self, facts: &Facts<'_>) -> Option<Arc<Resource>> {
         let spec = &self.spec;
@@ -114,25 +118,53 @@ impl Webhook {
     }
 }
 
-/// Asks mutating webhooks one after another. Those with `reinvocationPolicy: IfNeeded` are asked once more when one after
-/// them has changed the object.
+/// What a round of mutating webhooks did.
+#[derive(Debug)]
+pub(super) struct FirstRound {
+    /// Whether the object has changed.
+    pub(super) has_changed: bool,
+    /// The webhooks to be asked once more: those with `reinvocationPolicy: IfNeeded` before one that has changed the object.
+    repeated: Vec<bool>,
+}
+
+/// Asks mutating webhooks one after another.
 pub(super) async fn mutate(
     webhooks: &[Webhook],
     call: &Call,
     asked: &Asked<'_>,
     object: &mut Value,
     old: Option<&Value>,
-) -> Result<(), Status> {
-    let mut repeated = vec![false; webhooks.len()];
+) -> Result<FirstRound, Status> {
+    let mut round = FirstRound { has_changed: false, repeated: vec![false; webhooks.len()] };
     for (index, webhook) in webhooks.iter().enumerate() {
         if apply(webhook, call, asked, object, old).await? {
-            let earlier = webhooks[..index].iter().zip(&mut repeated);
-            earlier.for_each(|(webhook, repeated)| {
-                *repeated |= webhook.spec.reinvocation_policy == ReinvocationPolicy::IfNeeded;
-            });
+            round.has_changed = true;
+            let earlier = webhooks[..index].iter().zip(&mut round.repeated);
+            earlier.for_each(|(webhook, repeated)| *repeated |= webhook.is_repeatable());
         }
     }
-    for (webhook, _) in webhooks.iter().zip(repeated).filter(|(_, is_repeated)| *is_repeated) {
+    Ok(round)
+}
+
+impl FirstRound {
+    /// The webhooks to be asked once more; all that want it if a policy has changed the object since.
+    pub(super) fn repeated<'w>(&self, webhooks: &'w [Webhook], has_changed_since: bool) -> Vec<&'w Webhook> {
+        let marked = webhooks.iter().zip(&self.repeated);
+        let due = marked
+            .filter(|(webhook, is_repeated)| **is_repeated || (has_changed_since && webhook.is_repeatable()));
+        due.map(|(webhook, _)| webhook).collect()
+    }
+}
+
+/// Asks webhooks once more.
+pub(super) async fn mutate_again(
+    webhooks: Vec<&Webhook>,
+    call: &Call,
+    asked: &Asked<'_>,
+    object: &mut Value,
+    old: Option<&Value>,
+) -> Result<(), Status> {
+    for webhook in webhooks {
         apply(webhook, call, asked, object, old).await?;
     }
     Ok(())
@@ -153,33 +185,15 @@ async fn apply(
         return Ok(false);
     }
     let before = converted(object, &call.resource, &resource);
-    let patched = review::patched(&before, &decision.patch).and_then(|patched| {
-        let mut patched = converted(&patched, &resource, &call.resource);
-        conform(&call.resource, &mut patched)?;
-        let kept = ["/apiVersion", "/kind", "/metadata/name", "/metadata/namespace", "/metadata/uid"];
-        match kept.iter().find(|field| patched.pointer(field) != object.pointer(field)) {
-            Some(field) => Err(format!("the patch changes {field}")),
-            None => Ok(patched),
-        }
+    let patched = review::patched(&before, &decision.patch).and_then(|changed| {
+        patched::accept(&call.resource, object, converted(&changed, &resource, &call.resource))
     });
-    let mut patched = patched.map_err(|cause| {
+    let patched = patched.map_err(|cause| {
         Status::internal(format!("the patch of webhook {:?} cannot be applied: {cause}", webhook.spec.name))
     })?;
-    call.resource.strategy().apply_defaults(&mut patched);
     let has_changed = patched != *object;
     *object = patched;
     Ok(has_changed)
-}
-
-/// Converts a patched object to the types of its schema.
-fn conform(resource: &Resource, object: &mut Value) -> Result<(), String> {
-    match (&resource.source, resource.schema()) {
-        (Origin::Custom(version), _) => version.conform(object).map(|_| ()),
-        (Origin::Builtin(_), Some(schema)) => {
-            decode::decode(object, schema, Source::Json).map_err(|error| error.to_string())
-        }
-        (Origin::Builtin(_), None) => Ok(()),
-    }
 }
 
 /// Asks validating webhooks at the same time; the first in order that refuses decides.

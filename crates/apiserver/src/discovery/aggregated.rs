@@ -1,9 +1,11 @@
 //! The aggregated form: `APIGroupDiscoveryList` of `apidiscovery.k8s.io/v2`.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::kinds::ServedSubresource;
 use crate::resources::{Group, Resource, Source, Version};
+use crate::tree;
 
 /// `APIGroupDiscoveryList`, with the fields in Kubernetes' order.
 #[derive(Debug, Serialize)]
@@ -30,8 +32,16 @@ struct GroupDiscovery<'s> {
 #[derive(Debug, Serialize)]
 struct VersionDiscovery<'s> {
     version: &'s str,
-    resources: Vec<ResourceDiscovery<'s>>,
+    resources: Resources<'s>,
     freshness: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Resources<'s> {
+    Own(Vec<ResourceDiscovery<'s>>),
+    /// Of another server, in this form already.
+    Remote(&'s [Value]),
 }
 
 #[derive(Debug, Serialize)]
@@ -81,8 +91,13 @@ fn group(group: &Group) -> GroupDiscovery<'_> {
 }
 
 fn version(version: &Version) -> VersionDiscovery<'_> {
-    let resources = version.resources.iter().map(|entry| resource(entry)).collect();
-    VersionDiscovery { version: &version.name, resources, freshness: "Current" }
+    let Some(remote) = &version.remote else {
+        let resources = Resources::Own(version.resources.iter().map(|entry| resource(entry)).collect());
+        return VersionDiscovery { version: &version.name, resources, freshness: "Current" };
+    };
+    let known = remote.resources.as_ref().map_or(&[][..], |known| tree::list(known, "/resources"));
+    let freshness = if remote.is_current { "Current" } else { "Stale" };
+    VersionDiscovery { version: &version.name, resources: Resources::Remote(known), freshness }
 }
 
 fn resource(resource: &Resource) -> ResourceDiscovery<'_> {

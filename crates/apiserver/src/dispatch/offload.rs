@@ -48,11 +48,15 @@ pub(super) fn share(
     }
     let kind = match info.verb {
         _ if user.is_master() => Kind::Exempt,
-        "watch" => Kind::Watch,
-        _ if LONG_RUNNING.contains(&&*info.subresource) => Kind::Watch,
+        _ if is_long_running(info) => Kind::Watch,
         _ => Kind::Request,
     };
     server.fairness.take(&user.name, kind).map(Some)
+}
+
+/// Whether the answer lasts as long as the client wants.
+pub(super) fn is_long_running(info: &RequestInfo) -> bool {
+    info.verb == "watch" || LONG_RUNNING.contains(&&*info.subresource)
 }
 
 /// Routes a request to its handler, here or on a compute thread.
@@ -72,6 +76,9 @@ pub(super) async fn answer(
         let bytes = read_counted(body, &mut share).await;
         *call.share.lock() = share;
         let bytes = bytes?;
+        if let Some(auditing) = &call.auditing {
+            auditing.received(&bytes);
+        }
         is_long = is_long_body(call.header(CONTENT_TYPE), &bytes);
         body = respond::whole(bytes);
     }
@@ -123,6 +130,7 @@ fn is_heavy(call: &Call, is_long_body: bool) -> bool {
             objects * selector_steps(call) > LONG_SELECTION || is_long_body
         }
         "get" => parses(call) && stored_size(call) > SMALL,
+        "create" | "update" | "patch" if resource.is("", "resourcequotas") => true,
         "create" if !call.is_own && runs_rules(call) => true,
         "create" => is_long_body,
         "update" | "patch" if !call.is_own && runs_rules(call) => true,

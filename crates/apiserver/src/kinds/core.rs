@@ -13,7 +13,7 @@ pub(super) mod persistent_volume_claim;
 pub(crate) mod pod;
 mod pod_template;
 mod replication_controller;
-mod resource_quota;
+pub(crate) mod resource_quota;
 mod secret;
 mod service;
 mod service_account;

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use serde_json::Value;
 
 use super::Resource;
 use crate::crd::CustomVersion;
@@ -29,6 +31,23 @@ pub struct Version {
     pub name: String,
     /// Resources, sorted by plural.
     pub resources: Vec<Arc<Resource>>,
+    /// Set if another server answers the version; `resources` is empty then.
+    pub remote: Option<RemoteVersion>,
+}
+
+/// A group version that another server answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RemoteVersion {
+    /// Group.
+    pub group: String,
+    /// Version.
+    pub version: String,
+    /// Priority of the group, if no other version has set one.
+    pub priority: u32,
+    /// Whether the server answers now.
+    pub is_current: bool,
+    /// Its resources, in the form of aggregated discovery; `None` if it has never answered.
+    pub resources: Option<Arc<Value>>,
 }
 
 /// All resources of one moment.
@@ -46,13 +65,14 @@ pub struct Snapshot {
 impl Snapshot {
     /// Orders and indexes the built-in resources together with custom ones.
     ///
-    /// A custom resource cannot take the path of a built-in one.
-    fn new(builtin: &[Arc<Resource>], custom: &[Arc<CustomVersion>], announced: &[Announced]) -> Self {
+    /// A custom resource cannot take the path of a built-in one. A group version of another server takes the place of custom
+    /// resources.
+    fn new(builtin: &[Arc<Resource>], added: &Added, announced: &[Announced]) -> Self {
         let mut snapshot = Self::default();
         for resource in builtin {
             snapshot.add(Arc::clone(resource));
         }
-        for version in custom {
+        for version in &added.custom {
             let definition = &version.definition;
             if snapshot.find(&definition.group, &version.name, &definition.names.plural).is_none() {
                 let mut resource = Resource::custom(Arc::clone(version));
@@ -60,23 +80,40 @@ impl Snapshot {
                 snapshot.add(Arc::new(resource));
             }
         }
+        added.remote.iter().for_each(|remote| snapshot.add_remote(remote));
         snapshot.sort();
         snapshot
+    }
+
+    fn add_remote(&mut self, remote: &RemoteVersion) {
+        let (group, version) = (&remote.group, &remote.version);
+        if let Some(versions) = self.by_path.get_mut(group) {
+            versions.remove(version);
+        }
+        let at = self.group_at(group, remote.priority);
+        let versions = &mut self.groups[at].versions;
+        versions.retain(|entry| entry.name != *version);
+        versions.push(Version { name: version.clone(), resources: Vec::new(), remote: Some(remote.clone()) });
+    }
+
+    /// The place of a group, which is added if it is missing.
+    fn group_at(&mut self, name: &str, priority: u32) -> usize {
+        self.groups.iter().position(|entry| entry.name == name).unwrap_or_else(|| {
+            self.groups.push(Group { name: name.to_owned(), versions: Vec::new(), priority });
+            self.groups.len() - 1
+        })
     }
 
     fn add(&mut self, resource: Arc<Resource>) {
         let (group, version) = (&resource.kind.group, &resource.kind.version);
         let versions = self.by_path.entry(group.clone()).or_default();
         versions.entry(version.clone()).or_default().insert(resource.plural.clone(), Arc::clone(&resource));
-        let at = self.groups.iter().position(|entry| entry.name == *group).unwrap_or_else(|| {
-            let priority = kinds::group(group).map_or(kinds::CUSTOM_GROUP_PRIORITY, |known| known.priority);
-            self.groups.push(Group { name: group.clone(), versions: Vec::new(), priority });
-            self.groups.len() - 1
-        });
+        let priority = kinds::group(group).map_or(kinds::CUSTOM_GROUP_PRIORITY, |known| known.priority);
+        let at = self.group_at(group, priority);
         let versions = &mut self.groups[at].versions;
         match versions.iter_mut().find(|entry| entry.name == *version) {
             Some(entry) => entry.resources.push(resource),
-            None => versions.push(Version { name: version.clone(), resources: vec![resource] }),
+            None => versions.push(Version { name: version.clone(), resources: vec![resource], remote: None }),
         }
     }
 
@@ -133,7 +170,15 @@ pub struct Registry {
     builtin: Vec<Arc<Resource>>,
     /// Subresources of custom resources that other servers answer.
     announced: Vec<Announced>,
+    added: Mutex<Added>,
     current: ArcSwap<Snapshot>,
+}
+
+/// What is served besides the built-in resources.
+#[derive(Debug, Default)]
+struct Added {
+    custom: Vec<Arc<CustomVersion>>,
+    remote: Vec<RemoteVersion>,
 }
 
 impl Default for Registry {
@@ -146,8 +191,8 @@ impl Registry {
     /// Serves the built-in resources.
     pub fn new(announced: Vec<Announced>) -> Self {
         let builtin: Vec<_> = kinds::all().map(|kind| Arc::new(Resource::builtin(kind))).collect();
-        let current = ArcSwap::from_pointee(Snapshot::new(&builtin, &[], &announced));
-        Self { builtin, announced, current }
+        let current = ArcSwap::from_pointee(Snapshot::new(&builtin, &Added::default(), &announced));
+        Self { builtin, announced, added: Mutex::default(), current }
     }
 
     /// The newest snapshot.
@@ -157,8 +202,23 @@ impl Registry {
 
     /// Serves these custom resources from now on, and no others.
     pub fn replace(&self, custom: &[Arc<CustomVersion>]) {
+        let mut added = self.added.lock();
+        added.custom = custom.to_vec();
+        self.publish(&added);
+    }
+
+    /// Shows these group versions of other servers from now on, and no others.
+    pub fn set_remote(&self, remote: Vec<RemoteVersion>) {
+        let mut added = self.added.lock();
+        if added.remote != remote {
+            added.remote = remote;
+            self.publish(&added);
+        }
+    }
+
+    fn publish(&self, added: &Added) {
         let current = self.current.load();
-        let mut next = Snapshot::new(&self.builtin, custom, &self.announced);
+        let mut next = Snapshot::new(&self.builtin, added, &self.announced);
         next.former = current.specifications.get().or(current.former.as_ref()).cloned();
         self.current.store(Arc::new(next));
     }

@@ -82,11 +82,14 @@ pub(super) fn untyped(
                     format!("couldn't get version/kind; json parse error: {error} ({})", excerpt(bytes));
                 unrecognized(expected, &cause)
             })?;
-            if !parsed.value.is_object() {
-                return Err(unrecognized(expected, &not_an_object(&parsed.value, bytes)));
-            }
+            let value = match parsed.value {
+                // Go reads null into an object without fields.
+                Value::Null => Value::Object(serde_json::Map::new()),
+                value if value.is_object() => value,
+                other => return Err(unrecognized(expected, &not_an_object(&other, bytes))),
+            };
             let strict_errors = parsed.findings.iter().map(ToString::to_string).collect();
-            Ok(Decoded { value: parsed.value, strict_errors })
+            Ok(Decoded { value, strict_errors })
         }
         BodyType::Yaml => {
             let mut decoded =

@@ -14,19 +14,22 @@ use crate::server::Server;
 #[derive(Debug)]
 pub(super) enum NotCommitted {
     /// Another write changed the key first: read again and retry.
-    Conflict,
+    Conflict {
+        /// The key that was changed.
+        key: Arc<str>,
+    },
     /// The store does not accept writes.
     Refused(Status),
 }
 
-/// Commits a batch of one write; returns the new version, `None` after a deletion.
+/// Commits a batch; returns the new version of its last write, `None` after a deletion.
 pub(super) async fn commit(
     server: &Server,
     batch: Batch<Record>,
 ) -> Result<Option<Versioned<Record>>, NotCommitted> {
     match server.store.commit(batch).await {
         Ok(mut events) => Ok(events.pop().and_then(|event| event.current)),
-        Err(CommitError::Conflict { .. }) => Err(NotCommitted::Conflict),
+        Err(CommitError::Conflict { key, .. }) => Err(NotCommitted::Conflict { key }),
         Err(error) => Err(NotCommitted::Refused(refused(error))),
     }
 }

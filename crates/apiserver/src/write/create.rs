@@ -6,11 +6,11 @@ use portolan_store::{Batch, Versioned};
 use rand::RngExt as _;
 use serde_json::Value;
 
-use super::commit::{NotCommitted, commit};
+use super::commit::NotCommitted;
 use super::field_manager::FieldManager;
 use super::metadata::{self, GeneratedMetadata, RANDOM_LETTERS};
 use super::{admission, authorization, body, claims, field_validation, namespaces, reviews};
-use super::{pod_admission, signing_requests, strategy};
+use super::{pod_admission, quota, signing_requests, strategy};
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
 use crate::damage;
@@ -89,19 +89,23 @@ pub(super) async fn insert(
         let name = metadata::name_of(&candidate).to_owned();
         let key = resource.key(&call.info.namespace, &name);
         let holder = damage::find(&call.server.store, &key)?;
+        if holder.is_some() || options.dry_run {
+            quota::check(call, &candidate, None)?;
+        }
         if holder.is_none() && options.dry_run {
             return Ok(Written::Shown(candidate));
         }
         if holder.is_none() {
-            let record = resource.encode(Change::Added, &resource.stored(&candidate));
-            match commit(&call.server, Batch::create(key, record)).await {
+            let record = || resource.encode(Change::Added, &resource.stored(&candidate));
+            let batch = || Batch::create(&*key, record());
+            match quota::commit_charged(call, &candidate, None, batch(), batch).await {
                 Ok(Some(item)) => {
                     if let Some(claim) = claim {
                         claim.commit();
                     }
                     return Ok(Written::Stored(item));
                 }
-                Ok(None) | Err(NotCommitted::Conflict) => {}
+                Ok(None) | Err(NotCommitted::Conflict { .. }) => {}
                 Err(NotCommitted::Refused(status)) => return Err(status),
             }
         }
@@ -163,6 +167,7 @@ async fn prepare(
     authorization::check_creation(call)?;
     admission::validate(call, options.dry_run, object, None).await?;
     signing_requests::check_create(call, object)?;
+    quota::count(call, object)?;
     validation.warnings.into_iter().for_each(|warning| call.warn(warning));
     Ok(claim)
 }

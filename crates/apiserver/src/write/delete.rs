@@ -166,7 +166,7 @@ pub(super) async fn remove(
         };
         match outcome {
             Ok(deleted) => return Ok(Some(deleted)),
-            Err(NotCommitted::Conflict) => {}
+            Err(NotCommitted::Conflict { .. }) => {}
             Err(NotCommitted::Refused(status)) => return Err(status),
         }
     }

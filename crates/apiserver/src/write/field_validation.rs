@@ -8,6 +8,18 @@ use crate::request::options::FieldValidation;
 
 /// Refuses a body with unknown or duplicate fields, or adds warnings.
 pub(super) fn check_body(call: &Call, mode: FieldValidation, strict_errors: &[String]) -> Result<(), Status> {
+    let kind = &call.resource.kind;
+    check_decoded(&kind.kind, &kind.version, call, mode, strict_errors)
+}
+
+/// The same for a body of another kind than that of the resource.
+pub(super) fn check_decoded(
+    name: &str,
+    version: &str,
+    call: &Call,
+    mode: FieldValidation,
+    strict_errors: &[String],
+) -> Result<(), Status> {
     if strict_errors.is_empty() {
         return Ok(());
     }
@@ -18,8 +30,6 @@ pub(super) fn check_body(call: &Call, mode: FieldValidation, strict_errors: &[St
             Ok(())
         }
         FieldValidation::Strict => {
-            let kind = &call.resource.kind;
-            let (name, version) = (&kind.kind, &kind.version);
             let listed = strict_errors.join(", ");
             Err(Status::bad_request(format!(
                 "{name} in version {version:?} cannot be handled as a {name}: strict decoding error: {listed}"

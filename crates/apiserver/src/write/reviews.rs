@@ -11,6 +11,7 @@ use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
 use crate::resources::Resource;
 use crate::respond::{self, Body};
+use crate::tree;
 
 /// Whether objects of a resource are answered instead of stored.
 pub(super) fn is_review(resource: &Resource) -> bool {
@@ -24,6 +25,10 @@ pub(super) async fn answer(call: &Call, body: Body) -> Result<Response<Body>, St
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Document)?;
     let bytes = read_body(body).await?;
     let decoded = body::object(resource, &bytes, BodyType::from_headers(&call.headers)?)?;
+    if resource.plural == "tokenreviews" {
+        let token = tree::str_at(&decoded.value, "/spec/token");
+        call.server.authentication.prepare_token(token, call.now).await;
+    }
     let answer = ask(call, decoded.value)?;
     Ok(respond::value(StatusCode::CREATED, &answer, reply))
 }

@@ -4,12 +4,13 @@ use http::{Response, StatusCode};
 use portolan_object::{GroupVersionKind, Object, Status, builtin};
 use ring::rand::SystemRandom;
 
-use super::body;
+use super::{body, field_validation};
 use crate::access::CoreObjects;
 use crate::auth::token_request::Issuance;
 use crate::call::{Call, read_body};
 use crate::damage;
 use crate::negotiate::{BodyType, Offer, Reply};
+use crate::request::options::{WriteKind, WriteOptions};
 use crate::respond::{self, Body};
 
 /// Issues a token.
@@ -19,6 +20,14 @@ pub(crate) async fn issue(call: &Call, body: Body) -> Result<Response<Body>, Sta
     let bytes = read_body(body).await?;
     let kind = GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest");
     let decoded = body::typed(&kind, builtin::schema(&kind), &bytes, BodyType::from_headers(&call.headers)?)?;
+    let options = WriteOptions::parse(&call.query, WriteKind::Create)?;
+    field_validation::check_decoded(
+        "TokenRequest",
+        "v1",
+        call,
+        options.field_validation,
+        &decoded.strict_errors,
+    )?;
     let found = damage::find(&server.store, &resource.key(&info.namespace, &info.name))?;
     let account = Object(resource.value(&found.ok_or_else(|| resource.not_found(&info.name))?));
     let Some(issuer) = server.authentication.issuer() else {

@@ -5,15 +5,15 @@ use portolan_object::Status;
 use portolan_store::{Batch, Versioned};
 use serde_json::Value;
 
-use super::commit::{NotCommitted, commit, commit_deletion};
+use super::commit::{NotCommitted, commit_deletion};
 use super::create::{Written, insert};
 use super::field_manager::FieldManager;
 use super::isolate::isolate;
 use super::metadata::{self, Origin};
 use super::target::WriteTarget;
 use super::{
-    admission, body, claims, field_validation, generation, namespaces, pod_admission, signing_requests,
-    strategy,
+    admission, body, claims, field_validation, generation, namespaces, pod_admission, quota,
+    signing_requests, strategy,
 };
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
@@ -102,16 +102,17 @@ pub(super) async fn modify(
         let new = updated.updated_object(call, &old)?;
         let (new, claim) = prepare(call, change, &old, new).await?;
         if change.options.dry_run {
+            quota::check(call, &new, Some(&old))?;
             return Ok(Some(Written::Shown(new)));
         }
-        match store(call, &item, new).await {
+        match store(call, &item, &old, new).await {
             Ok(written) => {
                 if let Some(claim) = claim {
                     claim.commit();
                 }
                 return Ok(Some(written));
             }
-            Err(NotCommitted::Conflict) => {}
+            Err(NotCommitted::Conflict { .. }) => {}
             Err(NotCommitted::Refused(status)) => return Err(status),
         }
     }
@@ -150,6 +151,7 @@ async fn prepare(
         return Err(resource.invalid(&call.info.name, &validation.errors));
     }
     signing_requests::check_update(call, change.target, old, &new)?;
+    quota::count(call, &mut new)?;
     admission::validate(call, change.options.dry_run, &new, Some(old)).await?;
     validation.warnings.into_iter().for_each(|warning| call.warn(warning));
     // Neither the status of an object nor the node of a pod changes its generation.
@@ -161,18 +163,26 @@ async fn prepare(
 }
 
 /// Stores a changed object, or deletes it when the change removed the last finalizer of a deleted object.
-async fn store(call: &Call, item: &Versioned<Record>, new: Value) -> Result<Written, NotCommitted> {
+async fn store(
+    call: &Call,
+    item: &Versioned<Record>,
+    old: &Value,
+    new: Value,
+) -> Result<Written, NotCommitted> {
     let (server, resource) = (&call.server, &call.resource);
     if is_released(&new) {
         commit_deletion(server, item).await?;
         claims::release(server, call, &new);
         return Ok(Written::Shown(new));
     }
-    let record = resource.encode(Change::Modified, &resource.stored(&new));
+    let encode = || resource.encode(Change::Modified, &resource.stored(&new));
+    let record = encode();
     if record.is_same(&item.value) {
         return Ok(Written::Stored(item.clone()));
     }
-    let committed = commit(server, Batch::update(item.key.clone(), item.modified, record)).await?;
+    let batch = |record| Batch::update(item.key.clone(), item.modified, record);
+    let again = || batch(encode());
+    let committed = quota::commit_charged(call, &new, Some(old), batch(record), again).await?;
     Ok(committed.map_or(Written::Shown(new), Written::Stored))
 }
 

@@ -78,7 +78,10 @@ async fn label_and_field_selectors_filter() {
     for (query, want) in cases {
         for collection in [CONFIG_MAPS, "/api/v1/configmaps"] {
             let answer = cluster.get(&format!("{collection}?{query}")).await;
-            assert_eq!(answer.names(), want, "{collection} {query}");
+            let mut names = answer.names();
+            // The server's own, in kube-system.
+            names.retain(|name| *name != "extension-apiserver-authentication");
+            assert_eq!(names, want, "{collection} {query}");
         }
     }
 }

@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::too_many_lines)]
 
 mod admission;
+mod aggregated;
 mod apply;
+mod audit;
 mod authorization;
 mod bodies;
 mod bounds;
@@ -20,9 +22,12 @@ mod forms;
 mod kills;
 mod lists;
 mod metrics;
+mod mutations;
 mod patches;
 mod paths;
 mod pods;
+mod providers;
+mod quotas;
 mod restart;
 mod stored_for_clusters;
 mod updates;

@@ -302,8 +302,9 @@ async fn what_cannot_be_run_here_is_refused_when_it_is_marked() {
         (
             "mutatingadmissionpolicies",
             json!({ "kind": "MutatingAdmissionPolicy", "spec": { "matchConstraints": { "resourceRules": rules },
-                "reinvocationPolicy": "Never", "mutations": [{ "patchType": "JSONPatch", "jsonPatch": { "expression": "[]" } }] } }),
-            "this API server cannot run a MutatingAdmissionPolicy",
+                "reinvocationPolicy": "Never", "mutations": [{ "patchType": "ApplyConfiguration",
+                "applyConfiguration": { "expression": "Object{spec: Object.status{}}" } }] } }),
+            "unexpected type name \\\"Object.status\\\"",
         ),
         (
             "validatingwebhookconfigurations",

@@ -54,6 +54,7 @@ impl Running {
             kubelets: None,
             backends: None,
             mounted: None,
+            options: crate::ApiServerOptions::default(),
             certificates: CertificatePolicy { lifetime: LIFETIME, check_interval: Duration::from_millis(5) },
             metrics: None,
             clock: &clock,

@@ -47,6 +47,10 @@ impl<'a> Evaluation<'a> {
             ("size", [value]) => self.size(value),
             ("type", [value]) => self.meter.spend(1).map(|()| type_of(value)),
             ("dyn", [value]) => self.meter.spend(1).map(|()| (*value).clone()),
+            ("jsonpatch.escapeKey", [Value::String(text)]) => {
+                let escaped = text.replace('~', "~0").replace('/', "~1");
+                self.meter.spend_new_text(escaped.len()).map(|()| Value::String(escaped.into()))
+            }
             ("bool", [value]) => self.meter.spend(1).and_then(|()| Ok(to_bool(value)?)),
             ("sum" | "first" | "last" | "slice" | "distinct" | "lists.range", _) => {
                 return self.list_call(function, &all);

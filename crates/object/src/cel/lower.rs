@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use kube_cel::cel::common::ast::{
-    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, ListExpr, LiteralValue, MapExpr, operators,
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, ListExpr, LiteralValue, MapExpr, StructExpr,
+    operators,
 };
 
 use super::tree::{Access, Element, Entry, Fold, Node, Operator};
-use super::{Value, macros};
+use super::{Messages, Value, macros, messages};
 
 /// Names before the dot of functions such as `sets.contains`.
-const NAMESPACES: [&str; 8] = ["format", "ip", "lists", "math", "optional", "sets", "strings", "base64"];
+const NAMESPACES: [&str; 9] =
+    ["format", "ip", "jsonpatch", "lists", "math", "optional", "sets", "strings", "base64"];
 /// Deeper expressions are not evaluated: lowering, estimating and evaluating recurse. A chain of operators such as
 /// `a + b + c` has a level for each.
 const MAX_DEPTH: usize = 150;
@@ -19,13 +21,14 @@ const MAX_DEPTH: usize = 150;
 ///
 /// # Errors
 /// What the expression uses that cannot be evaluated.
-pub(super) fn lower(expression: &IdedExpr) -> Result<(Node, Vec<String>), String> {
-    let mut lowering = Lowering { depth: 0, bound: Vec::new(), free: Vec::new() };
+pub(super) fn lower(expression: &IdedExpr, messages: Messages) -> Result<(Node, Vec<String>), String> {
+    let mut lowering = Lowering { messages, depth: 0, bound: Vec::new(), free: Vec::new() };
     let root = lowering.node(expression)?;
     Ok((root, lowering.free))
 }
 
 struct Lowering {
+    messages: Messages,
     /// Levels around the present expression.
     depth: usize,
     /// Variables of the macros around the present expression.
@@ -57,7 +60,7 @@ impl Lowering {
             Expr::List(list) => self.list(list)?,
             Expr::Map(map) => self.map(map)?,
             Expr::Comprehension(fold) => self.fold(fold)?,
-            Expr::Struct(message) => return Err(format!("unknown type {:?}", message.type_name)),
+            Expr::Struct(message) => self.message(message)?,
             Expr::Unspecified => return Err("the expression is incomplete".to_owned()),
         })
     }
@@ -103,6 +106,20 @@ impl Lowering {
             };
             let (key, value) = (self.node(&entry.key)?, self.node(&entry.value)?);
             entries.push(Entry { key, value, is_optional: entry.optional });
+        }
+        Ok(Node::Map(entries))
+    }
+
+    /// A message becomes a map of its fields.
+    fn message(&mut self, message: &StructExpr) -> Result<Node, String> {
+        messages::check(message, self.messages)?;
+        let mut entries = Vec::with_capacity(message.entries.len());
+        for entry in &message.entries {
+            let EntryExpr::StructField(field) = &entry.expr else {
+                return Err("a message has fields, not keys".to_owned());
+            };
+            let key = Node::Constant(Value::String(Arc::new(field.field.clone())));
+            entries.push(Entry { key, value: self.node(&field.value)?, is_optional: field.optional });
         }
         Ok(Node::Map(entries))
     }

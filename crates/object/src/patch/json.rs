@@ -75,7 +75,7 @@ fn apply(
     for operation in &operations {
         work.spend(operation.steps(&mut document))?;
         let before = copied;
-        operation.apply(&mut document, &mut copied, missing).map_err(PatchError::Inapplicable)?;
+        operation.apply(&mut document, &mut copied, missing)?;
         work.spend_bytes(copied - before)?;
     }
     Ok(document)
@@ -118,7 +118,27 @@ impl<'a> Operation<'a> {
         steps as u64
     }
 
-    fn apply(&self, document: &mut Value, copied: &mut usize, missing: MissingField) -> Result<(), String> {
+    fn apply(
+        &self,
+        document: &mut Value,
+        copied: &mut usize,
+        missing: MissingField,
+    ) -> Result<(), PatchError> {
+        if let (Some("test"), Some(path)) = (self.op, self.path)
+            && !self.holds(document, path).map_err(PatchError::Inapplicable)?
+        {
+            return Err(PatchError::TestFailed(format!("testing value {path} failed")));
+        }
+        self.change(document, copied, missing).map_err(PatchError::Inapplicable)
+    }
+
+    /// Whether the value at a path is that of the operation.
+    fn holds(&self, document: &mut Value, path: &str) -> Result<bool, String> {
+        let found = if path.is_empty() { Some(&*document) } else { parent(document, path)?.get()? };
+        Ok(found.unwrap_or(&Value::Null) == self.value)
+    }
+
+    fn change(&self, document: &mut Value, copied: &mut usize, missing: MissingField) -> Result<(), String> {
         let path = || self.path.ok_or("operation missing path field");
         let from = || self.from.ok_or("operation missing from field");
         match self.op.unwrap_or("unknown") {
@@ -141,15 +161,7 @@ impl<'a> Operation<'a> {
                 }
                 parent(document, path()?)?.add(value)
             }
-            "test" => {
-                let path = path()?;
-                let found = if path.is_empty() { Some(&*document) } else { parent(document, path)?.get()? };
-                if found.unwrap_or(&Value::Null) == self.value {
-                    Ok(())
-                } else {
-                    Err(format!("testing value {path} failed"))
-                }
-            }
+            "test" => path().map(drop).map_err(str::to_owned),
             other => Err(format!("Unexpected kind: {other}")),
         }
     }

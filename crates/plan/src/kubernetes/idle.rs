@@ -8,11 +8,10 @@ use portolan_object::Object;
 use crate::propagation::matching::rank;
 
 /// Kinds that a controller or a node of a cluster has to act on. Others mean something where they are stored.
-const IDLE: [(&str, &str); 13] = [
+const IDLE: [(&str, &str); 12] = [
     ("", "PersistentVolumeClaim"),
     ("", "Pod"),
     ("", "ReplicationController"),
-    ("", "ResourceQuota"),
     ("apps", "DaemonSet"),
     ("apps", "Deployment"),
     ("apps", "ReplicaSet"),

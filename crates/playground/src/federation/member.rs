@@ -86,6 +86,7 @@ pub(super) async fn start(
                 kubelets: Some(kubelets),
                 backends: None,
                 mounted: None,
+                options: portolan_controlplane::ApiServerOptions::default(),
                 certificates: CertificatePolicy::default(),
                 metrics: None,
                 clock: settings.clock,

@@ -157,7 +157,7 @@ fn invalid_token_requests() {
         (
             "not a thing to bind to",
             json!({ "boundObjectRef": { "kind": "Service", "apiVersion": "v1", "name": "p" } }),
-            "cannot bind token to object of type v1, Kind=Service",
+            "cannot bind token to object of type /v1, Kind=Service",
         ),
     ];
     for (name, spec, want) in cases {
@@ -212,7 +212,7 @@ fn a_certificate_that_expires_on_an_open_connection_is_refused() {
         ("expired, and a bad token", "2026-01-01T00:00:01Z", Some(bad), Err(401)),
     ];
     for (name, now, authorization, want) in cases {
-        let credentials = Credentials { certificates: &certificates, authorization };
+        let credentials = Credentials { certificates: &certificates, authorization, path: "/" };
         let got = authentication.authenticate(credentials, &objects(), now.parse().unwrap());
         assert_eq!(got.as_ref().map(|user| user.name.as_str()).map_err(|status| status.code), want, "{name}");
     }

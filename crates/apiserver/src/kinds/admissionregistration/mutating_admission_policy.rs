@@ -36,21 +36,75 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
 
 const PATCHES: &[&str] = &["ApplyConfiguration", "JSONPatch"];
 const REINVOCATIONS: &[&str] = &["IfNeeded", "Never"];
+const OPERATIONS: &[&str] = &["*", "CONNECT", "CREATE", "UPDATE"];
 
 fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
-    run_here::refuse(new, errors);
     policies::validate_policy(new, errors);
     let spec = Path::root("spec");
+    check_operations(&spec, new, errors);
+    policies::check_variables(&spec.child("variables"), new, errors);
     let (list, mutations) = (spec.child("mutations"), tree::list(new, "/spec/mutations"));
     if mutations.is_empty() {
         errors.required(&list, "mutations must contain at least one item");
     }
     for (index, mutation) in mutations.iter().enumerate() {
-        let patch = tree::str_at(mutation, "/patchType");
-        errors.one_of(&list.index(index).child("patchType"), patch, PATCHES);
+        check_mutation(&list.index(index), mutation, errors);
     }
     let reinvocation = tree::str_at(new, "/spec/reinvocationPolicy");
     errors.one_of(&spec.child("reinvocationPolicy"), reinvocation, REINVOCATIONS);
+    if run_here::is_run_here(new) {
+        policies::check_expressions(
+            &spec,
+            new,
+            &[("matchConditions", &["expression"]), ("variables", &["expression"])],
+            errors,
+        );
+        for (index, mutation) in mutations.iter().enumerate() {
+            for field in ["applyConfiguration", "jsonPatch"] {
+                let path = list.index(index);
+                let path = path.child(field);
+                let source = tree::str_at(mutation, &format!("/{field}/expression"));
+                if !source.trim().is_empty() {
+                    run_here::check_patch(&path.child("expression"), source, errors);
+                }
+            }
+        }
+    }
+}
+
+/// Only new and changed objects can be changed.
+fn check_operations(spec: &Path<'_>, policy: &Value, errors: &mut FieldErrors) {
+    let constraints = spec.child("matchConstraints");
+    let rules = constraints.child("resourceRules");
+    for rule in tree::list(policy, "/spec/matchConstraints/resourceRules") {
+        for operation in tree::strings_at(rule, "/operations") {
+            if !OPERATIONS.contains(&operation) {
+                errors.not_supported(&rules.child("operations"), operation, OPERATIONS);
+            }
+        }
+    }
+}
+
+/// A mutation has the expression of its type of patch, and no other.
+fn check_mutation(path: &Path<'_>, mutation: &Value, errors: &mut FieldErrors) {
+    let patch = tree::str_at(mutation, "/patchType");
+    let fields = match patch {
+        "JSONPatch" => ["jsonPatch", "applyConfiguration"],
+        "ApplyConfiguration" => ["applyConfiguration", "jsonPatch"],
+        _ => return errors.one_of(&path.child("patchType"), patch, PATCHES),
+    };
+    let [own, other] = fields;
+    match tree::present(mutation, &format!("/{own}")) {
+        None => errors.required(&path.child(own), &format!("must be specified when patchType is {patch}")),
+        Some(found) if tree::str_at(found, "/expression").trim().is_empty() => {
+            errors.required(&path.child(own).child("expression"), "");
+        }
+        Some(_) => {}
+    }
+    if tree::present(mutation, &format!("/{other}")).is_some() {
+        let detail = format!("must not be specified when patchType is {patch}");
+        errors.invalid(&path.child(other), format!("{{{other}}}"), detail);
+    }
 }
 
 static TABLE: Table = Table {

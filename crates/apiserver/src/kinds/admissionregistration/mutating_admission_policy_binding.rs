@@ -36,6 +36,5 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
 };
 
 fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
-    run_here::refuse(new, errors);
     policies::validate_binding(new, errors);
 }

@@ -2,9 +2,11 @@
 //! pkg/apis/admissionregistration/{v1/defaults.go,validation/validation.go}). Expressions are checked by the clusters that
 //! run the policy.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
-use super::rules;
+use super::{rules, run_here};
 use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::tree::{self, child, child_if_present, default};
@@ -59,6 +61,50 @@ pub(super) fn validate_policy(new: &Value, errors: &mut FieldErrors) {
             if tree::list(found, "/resourceRules").is_empty() {
                 errors.required(&constraints.child("resourceRules"), "");
             }
+        }
+    }
+}
+
+/// Lists of a policy with expressions, and the fields of their elements that are expressions.
+pub(super) type Expressions<'a> = &'a [(&'a str, &'a [&'a str])];
+
+/// A policy that is run here must have expressions that can be evaluated here.
+pub(super) fn check_expressions(
+    spec: &Path<'_>,
+    policy: &Value,
+    expressions: Expressions<'_>,
+    errors: &mut FieldErrors,
+) {
+    for (field, members) in expressions {
+        let list = spec.child(field);
+        for (index, item) in tree::list(policy, &format!("/spec/{field}")).iter().enumerate() {
+            let path = list.index(index);
+            for member in members.iter().filter(|member| !tree::is_unset(item.get(**member))) {
+                let source = tree::str_at(item, &format!("/{member}"));
+                run_here::check_expression(&path.child(member), source, &run_here::POLICY_VARIABLES, errors);
+            }
+        }
+    }
+}
+
+/// Checks the variables of a policy.
+pub(super) fn check_variables(list: &Path<'_>, policy: &Value, errors: &mut FieldErrors) {
+    let mut seen = BTreeSet::new();
+    for (index, variable) in tree::list(policy, "/spec/variables").iter().enumerate() {
+        let (path, name) = (list.index(index), tree::str_at(variable, "/name"));
+        if name.is_empty() {
+            errors.required(&path.child("name"), "name is not specified");
+        } else {
+            let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+            if !name.bytes().all(is_inner) || name.starts_with(|first: char| first.is_ascii_digit()) {
+                errors.invalid(&path.child("name"), name, "must be a valid CEL identifier");
+            }
+            if !seen.insert(name) {
+                errors.duplicate(&path.child("name"), name);
+            }
+        }
+        if tree::str_at(variable, "/expression").trim().is_empty() {
+            errors.required(&path.child("expression"), "expression is not specified");
         }
     }
 }

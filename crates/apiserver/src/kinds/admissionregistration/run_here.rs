@@ -11,7 +11,7 @@ use crate::validation::path::Path;
 pub(crate) const RUN_HERE: &str = "portolan.dev/run-here";
 
 /// Text about what would go into an audit log.
-pub(super) const NO_AUDIT: &str = "this API server writes no audit log";
+pub(super) const NO_AUDIT: &str = "nothing goes into the audit log of this API server";
 
 /// Variables of expressions of a policy.
 pub(crate) const POLICY_VARIABLES: [&str; 6] =
@@ -39,19 +39,16 @@ pub(super) fn warn(object: &Value, _: Option<&Value>) -> Vec<String> {
     )]
 }
 
-/// Refuses the mark on a kind that cannot be run here.
-pub(super) fn refuse(object: &Value, errors: &mut FieldErrors) {
-    if is_run_here(object) {
-        let path = Path::root("metadata");
-        let path = path.child("annotations");
-        let kind = tree::str_at(object, "/kind");
-        errors.forbidden(&path.key(RUN_HERE), format!("this API server cannot run a {kind}"));
-    }
-}
-
 /// Checks an expression of a configuration that is run here.
 pub(super) fn check_expression(path: &Path<'_>, source: &str, variables: &[&str], errors: &mut FieldErrors) {
     if let Err(error) = Expression::compile(source, variables) {
+        errors.invalid(path, source, error);
+    }
+}
+
+/// Checks an expression that makes a patch.
+pub(super) fn check_patch(path: &Path<'_>, source: &str, errors: &mut FieldErrors) {
+    if let Err(error) = Expression::compile_patch(source, &POLICY_VARIABLES) {
         errors.invalid(path, source, error);
     }
 }

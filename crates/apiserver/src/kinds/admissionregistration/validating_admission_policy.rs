@@ -49,7 +49,7 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
         errors.required(&spec.child("auditAnnotations"), detail);
     }
     let is_run_here = run_here::is_run_here(new);
-    check_variables(&spec.child("variables"), new, errors);
+    policies::check_variables(&spec.child("variables"), new, errors);
     check_annotations(&spec.child("auditAnnotations"), new, errors);
     let list = spec.child("validations");
     for (index, validation) in tree::list(new, "/spec/validations").iter().enumerate() {
@@ -64,34 +64,20 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
         }
     }
     if is_run_here {
-        check_expressions(&spec, new, errors);
+        policies::check_expressions(&spec, new, EXPRESSIONS, errors);
     }
 }
+
+/// Lists with expressions, and the fields that are expressions.
+const EXPRESSIONS: policies::Expressions<'static> = &[
+    ("matchConditions", &["expression"]),
+    ("variables", &["expression"]),
+    ("validations", &["expression", "messageExpression"]),
+];
 
 /// Reasons of a refusal; errors name those without `Unauthorized`, as upstream does.
 const REASONS: [&str; 4] = ["Unauthorized", "Forbidden", "Invalid", "RequestEntityTooLarge"];
 const SUGGESTED_REASONS: [&str; 3] = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
-
-fn check_variables(list: &Path<'_>, policy: &Value, errors: &mut FieldErrors) {
-    let mut seen = BTreeSet::new();
-    for (index, variable) in tree::list(policy, "/spec/variables").iter().enumerate() {
-        let (path, name) = (list.index(index), tree::str_at(variable, "/name"));
-        if name.is_empty() {
-            errors.required(&path.child("name"), "name is not specified");
-        } else {
-            let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-            if !name.bytes().all(is_inner) || name.starts_with(|first: char| first.is_ascii_digit()) {
-                errors.invalid(&path.child("name"), name, "must be a valid CEL identifier");
-            }
-            if !seen.insert(name) {
-                errors.duplicate(&path.child("name"), name);
-            }
-        }
-        if tree::str_at(variable, "/expression").trim().is_empty() {
-            errors.required(&path.child("expression"), "expression is not specified");
-        }
-    }
-}
 
 fn check_annotations(list: &Path<'_>, policy: &Value, errors: &mut FieldErrors) {
     let (name, mut seen) = (tree::str_at(policy, "/metadata/name"), BTreeSet::new());
@@ -108,24 +94,6 @@ fn check_annotations(list: &Path<'_>, policy: &Value, errors: &mut FieldErrors) 
         }
         if !seen.insert(key) {
             errors.duplicate(&path.child("key"), key);
-        }
-    }
-}
-
-/// A policy that is run here must have expressions that can be evaluated here.
-fn check_expressions(spec: &Path<'_>, policy: &Value, errors: &mut FieldErrors) {
-    for (field, members) in [
-        ("matchConditions", ["expression", ""]),
-        ("variables", ["expression", ""]),
-        ("validations", ["expression", "messageExpression"]),
-    ] {
-        let list = spec.child(field);
-        for (index, item) in tree::list(policy, &format!("/spec/{field}")).iter().enumerate() {
-            let path = list.index(index);
-            for member in members.into_iter().filter(|member| !tree::is_unset(item.get(member))) {
-                let source = tree::str_at(item, &format!("/{member}"));
-                run_here::check_expression(&path.child(member), source, &run_here::POLICY_VARIABLES, errors);
-            }
         }
     }
 }

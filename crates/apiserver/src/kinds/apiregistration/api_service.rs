@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::admissionregistration::run_here::{RUN_HERE, is_run_here};
 use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
@@ -47,6 +48,8 @@ fn prepare_for_create(object: &mut Value) {
     let condition = match tree::present(object, "/spec/service") {
         None => json!({ "type": "Available", "status": "True", "reason": "Local",
             "message": "Local APIServices are always available" }),
+        // The probe tells.
+        Some(_) if is_run_here(object) => return,
         Some(_) => json!({ "type": "Available", "status": "Unknown", "reason": "NotAsked",
             "message": "This API server stores the APIService and sends it no requests" }),
     };
@@ -80,6 +83,22 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
         }
     }
     check_connection(&spec, &new["spec"], errors);
+    if is_run_here(new) {
+        check_run_here(&spec, new, errors);
+    }
+}
+
+/// A group version that this server sends to another one must not be its own, and needs a way to verify the other one.
+fn check_run_here(spec: &Path<'_>, new: &Value, errors: &mut FieldErrors) {
+    let group = tree::str_at(new, "/spec/group");
+    if crate::kinds::group(group).is_some() {
+        errors.forbidden(&spec.child("group"), "this API server answers the group itself");
+    }
+    let is_verified =
+        tree::is_true(new, "/spec/insecureSkipTLSVerify") || !tree::str_at(new, "/spec/caBundle").is_empty();
+    if tree::present(new, "/spec/service").is_some() && !is_verified {
+        errors.required(&spec.child("caBundle"), "the certificates of this machine are not used");
+    }
 }
 
 fn check_connection(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
@@ -114,9 +133,11 @@ fn check_connection(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
 
 fn warn(object: &Value, _: Option<&Value>) -> Vec<String> {
     let is_remote = tree::present(object, "/spec/service").is_some();
-    let text = "this API server stores the APIService and sends it no requests; a policy can propagate it to clusters \
-                that do";
-    is_remote.then(|| text.to_owned()).into_iter().collect()
+    let text = format!(
+        "this API server stores the APIService and sends it no requests; a policy can propagate it to clusters that do, and \
+         the annotation {RUN_HERE}=true makes this API server do it"
+    );
+    (is_remote && !is_run_here(object)).then_some(text).into_iter().collect()
 }
 
 static TABLE: Table = Table {

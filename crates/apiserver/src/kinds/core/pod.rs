@@ -126,7 +126,7 @@ fn prepare_for_create(object: &mut Value) {
 ///
 /// # Source
 /// Kubernetes documentation, "Pod Quality of Service Classes".
-fn quality_of_service(pod: &Value) -> &'static str {
+pub(crate) fn quality_of_service(pod: &Value) -> &'static str {
     let containers = ["/spec/initContainers", "/spec/containers"];
     let containers: Vec<&Value> =
         containers.into_iter().flat_map(|pointer| tree::list(pod, pointer)).collect();

@@ -1,6 +1,13 @@
 //! Resource quotas.
 
-use std::collections::BTreeSet;
+mod amounts;
+pub(crate) mod counter;
+pub(crate) mod enforcement;
+pub(crate) mod recount;
+mod scopes;
+#[cfg(test)]
+mod tests;
+mod validation;
 
 use serde_json::{Map, Value, json};
 
@@ -14,20 +21,6 @@ use crate::kinds::{
 };
 use crate::tree;
 use crate::tree::child_if_present;
-use crate::validation::errors::IMMUTABLE;
-use crate::validation::path::Path;
-use crate::validation::{FieldErrors, resources};
-
-const SPEC: Path<'static> = Path::root("spec");
-const SCOPES: [&str; 7] = [
-    "BestEffort",
-    "CrossNamespacePodAffinity",
-    "NotBestEffort",
-    "NotTerminating",
-    "PriorityClass",
-    "Terminating",
-    "VolumeAttributesClass",
-];
 
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "ResourceQuota", "resourcequotas")
@@ -44,7 +37,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_create: Defined(status::empty_status),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
-    validate: Defined(validate),
+    validate: Defined(validation::validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
@@ -58,58 +51,6 @@ fn defaults(object: &mut Map<String, Value>) {
     if let Some(status) = child_if_present(object, "status") {
         quantities::canonical_map(status, "hard");
         quantities::canonical_map(status, "used");
-    }
-}
-
-fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
-    let path = SPEC.child("hard");
-    for (name, amount) in tree::entries(new, "/spec/hard") {
-        resources::quota(&path.key(name), name, amount, errors);
-    }
-    scopes(new, errors);
-    let of = |object| -> BTreeSet<&str> { tree::strings_at(object, "/spec/scopes").collect() };
-    if let Some(old) = old
-        && of(new) != of(old)
-    {
-        errors.invalid(&SPEC.child("scopes"), scopes_of(new), IMMUTABLE);
-    }
-}
-
-/// Scopes pick pods, or claims, so they go with resources of those only.
-fn scopes(quota: &Value, errors: &mut FieldErrors) {
-    let path = SPEC.child("scopes");
-    let scopes: Vec<&str> = tree::strings_at(quota, "/spec/scopes").collect();
-    for scope in &scopes {
-        if !SCOPES.contains(scope) {
-            errors.invalid(&path, scopes_of(quota), "unsupported scope");
-        }
-        for (name, _) in tree::entries(quota, "/spec/hard") {
-            if resources::is_of_quotas(name) && !is_in_scope(scope, name) {
-                errors.invalid(&path, scopes_of(quota), "unsupported scope applied to resource");
-            }
-        }
-    }
-    for pair in [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]] {
-        if pair.iter().all(|scope| scopes.contains(scope)) {
-            errors.invalid(&path, scopes_of(quota), "conflicting scopes");
-        }
-    }
-}
-
-fn scopes_of(quota: &Value) -> Value {
-    quota.pointer("/spec/scopes").cloned().unwrap_or(Value::Null)
-}
-
-fn is_in_scope(scope: &str, resource: &str) -> bool {
-    let is_compute = matches!(
-        resource,
-        "cpu" | "memory" | "limits.cpu" | "limits.memory" | "requests.cpu" | "requests.memory"
-    );
-    match scope {
-        "BestEffort" => resource == "pods",
-        "VolumeAttributesClass" => matches!(resource, "persistentvolumeclaims" | "requests.storage"),
-        scope if SCOPES.contains(&scope) => resource == "pods" || is_compute,
-        _ => true,
     }
 }
 

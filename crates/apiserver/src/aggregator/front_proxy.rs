@@ -1,0 +1,66 @@
+//! The identity by which other API servers know that a request comes from this one.
+//!
+//! It is made at each start and exists in memory only: whoever has its key can act as anybody there. The servers read the
+//! new authority from the ConfigMap, as they do when a cluster rotates it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portolan_net::pki::{Authority, Identity, PkiError};
+use serde_json::{Value, json};
+
+/// Common name of the client certificate.
+const CLIENT: &str = "front-proxy-client";
+/// Life of the certificate: that of its authority.
+const LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// An authority and the client certificate that it has issued.
+#[derive(Debug)]
+pub(crate) struct FrontProxy {
+    /// The authority, PEM.
+    pub(crate) authority: String,
+    /// The client certificate.
+    pub(crate) identity: Identity,
+}
+
+impl FrontProxy {
+    /// A new authority.
+    ///
+    /// # Errors
+    /// When keys cannot be made.
+    pub(crate) fn create(now: Timestamp) -> Result<Self, PkiError> {
+        let authority = Authority::create("front-proxy-ca", now)?;
+        let identity = authority.issue_client(CLIENT, None, LIFE, now)?;
+        Ok(Self { authority: authority.certificate_pem().to_owned(), identity })
+    }
+}
+
+/// The ConfigMap from which other API servers learn how requests of this server are authenticated; `client_ca` is the
+/// authority of its own clients.
+pub(crate) fn authentication_config(authority: &str, client_ca: Option<&str>) -> Value {
+    let list = |items: &[&str]| json!(items).to_string();
+    let mut data = json!({
+        "requestheader-allowed-names": list(&[CLIENT]),
+        "requestheader-client-ca-file": authority,
+        "requestheader-extra-headers-prefix": list(&["X-Remote-Extra-"]),
+        "requestheader-group-headers": list(&["X-Remote-Group"]),
+        "requestheader-uid-headers": list(&["X-Remote-Uid"]),
+        "requestheader-username-headers": list(&["X-Remote-User"]),
+    });
+    if let Some(client_ca) = client_ca {
+        data["client-ca-file"] = json!(client_ca);
+    }
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": data,
+            "metadata": { "name": "extension-apiserver-authentication", "namespace": "kube-system" } })
+}
+
+/// The role that may read that ConfigMap.
+pub(crate) fn authentication_reader() -> Value {
+    json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+            "metadata": { "name": "extension-apiserver-authentication-reader", "namespace": "kube-system",
+                          "labels": { "kubernetes.io/bootstrapping": "rbac-defaults" },
+                          "annotations": { "rbac.authorization.kubernetes.io/autoupdate": "true" } },
+            "rules": [{ "apiGroups": [""], "resources": ["configmaps"],
+                        "resourceNames": ["extension-apiserver-authentication"],
+                        "verbs": ["get", "list", "watch"] }] })
+}

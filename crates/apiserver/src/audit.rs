@@ -1,0 +1,83 @@
+//! The audit log: who asked for what, in Kubernetes' format, as much of it as the policy says.
+//!
+//! ```text
+//! request ─► policy (level, stages) ─► Auditing ─┬─ RequestReceived ──┐
+//!                 body, user, decision, answer ─►└─ Response… ────────┴─► channel ─► thread ─► file
+//! ```
+//!
+//! A request waits while the channel is full, so no event is lost because the disk is slow. An event that cannot be written
+//! is counted and reported in the server's own log.
+//!
+//! # Source
+//! kubernetes staging/src/k8s.io/apiserver/pkg/audit and pkg/apis/audit/v1.
+
+mod event;
+mod log;
+mod policy;
+mod request;
+mod tee;
+
+#[cfg(test)]
+mod tests;
+
+pub use log::{LogError, LogSettings};
+pub use policy::{Policy, PolicyError};
+pub(crate) use request::Auditing;
+
+use std::sync::Arc;
+
+use http::Request;
+use jiff::Timestamp;
+use portolan_object::Status;
+
+use crate::auth::User;
+use crate::request::RequestInfo;
+use log::Log;
+use policy::{Decision, Level};
+
+/// A policy and the log that it fills. Clones share the log.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    policy: Arc<Policy>,
+    log: Log,
+}
+
+impl Audit {
+    /// Writes what `policy` asks for into the log of `settings`.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(policy: Policy, settings: LogSettings) -> Result<Self, LogError> {
+        Ok(Self { policy: Arc::new(policy), log: Log::open(settings)? })
+    }
+
+    /// What the policy says about a request; `None` if nothing of it is recorded.
+    pub(crate) fn decide(
+        &self,
+        info: &RequestInfo,
+        path: &str,
+        user: &Result<Arc<User>, Status>,
+    ) -> Option<Decision> {
+        let found = user.as_ref().ok().map(|user| &**user);
+        let decision = self.policy.decide(info, path, found);
+        (decision.level != Level::None).then_some(decision)
+    }
+
+    /// Waits while the log is behind.
+    pub(crate) async fn room(&self) {
+        self.log.room().await;
+    }
+
+    /// Begins the record of a request.
+    pub(crate) fn begin<B>(
+        &self,
+        decision: Decision,
+        request: &Request<B>,
+        info: &RequestInfo,
+        user: &Result<Arc<User>, Status>,
+        now: Timestamp,
+    ) -> Arc<Auditing> {
+        let found = user.as_ref().ok().map(|user| &**user);
+        Auditing::begin(self.log.clone(), decision, request, info, found, now)
+    }
+}

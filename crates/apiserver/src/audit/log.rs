@@ -1,0 +1,174 @@
+//! The file of the log: one event a line, written by a thread of its own, and renamed when it is full.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+/// Events that wait for the thread.
+const WAITING: usize = 4096;
+/// Time in the names of full files.
+const TIME_FORMAT: &str = "%Y-%m-%dT%H-%M-%S%.3f";
+
+/// Where the log is, and how large it becomes.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// The file; `-` for the standard output.
+    pub path: PathBuf,
+    /// Size at which the file is renamed and a new one begun, in bytes.
+    pub max_bytes: u64,
+    /// Full files that are kept; the oldest are deleted.
+    pub max_backups: usize,
+}
+
+/// The log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the audit log {}", path.display())]
+pub struct LogError {
+    /// The file.
+    pub path: PathBuf,
+    /// The cause.
+    #[source]
+    pub source: io::Error,
+}
+
+/// The way to the thread that writes. The thread ends when all clones are dropped.
+#[derive(Debug, Clone)]
+pub(super) struct Log {
+    events: Sender<Vec<u8>>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Log {
+    /// Opens the file and starts the thread.
+    pub(super) fn open(settings: LogSettings) -> Result<Self, LogError> {
+        let path = settings.path.clone();
+        let failed = |source| LogError { path: path.clone(), source };
+        let target = Target::open(settings).map_err(failed)?;
+        let (events, waiting) = channel(WAITING);
+        let lost = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&lost);
+        thread::Builder::new()
+            .name("audit-log".to_owned())
+            .spawn(move || write_all(target, waiting, &counter))
+            .map_err(failed)?;
+        Ok(Self { events, lost })
+    }
+
+    /// Waits until there is room for an event.
+    pub(super) async fn room(&self) {
+        // An error means that the thread has ended, so there is nothing to wait for.
+        let _ = self.events.reserve().await;
+    }
+
+    /// Hands an event to the thread.
+    pub(super) fn write(&self, event: &impl Serialize) {
+        let Ok(mut line) = serde_json::to_vec(event) else { return };
+        line.push(b'\n');
+        match self.events.try_send(line) {
+            Ok(()) => {}
+            // Requests wait for room when they begin, so few events come here.
+            Err(TrySendError::Full(line)) => {
+                let events = self.events.clone();
+                tokio::spawn(async move { events.send(line).await });
+            }
+            Err(TrySendError::Closed(_)) => {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn write_all(mut target: Target, mut waiting: Receiver<Vec<u8>>, lost: &AtomicU64) {
+    while let Some(line) = waiting.blocking_recv() {
+        if let Err(error) = target.write(&line) {
+            let lost = lost.fetch_add(1, Ordering::Relaxed) + 1;
+            // Not one line for each event: the disk may be full for hours.
+            if lost.is_power_of_two() {
+                tracing::error!(%error, lost, "an audit event cannot be written");
+            }
+        }
+    }
+}
+
+/// What lines are written to.
+enum Target {
+    StandardOutput,
+    File { settings: LogSettings, file: File, size: u64 },
+}
+
+impl Target {
+    fn open(settings: LogSettings) -> io::Result<Self> {
+        if settings.path == Path::new("-") {
+            return Ok(Self::StandardOutput);
+        }
+        if let Some(directory) = settings.path.parent().filter(|directory| !directory.as_os_str().is_empty())
+        {
+            fs::create_dir_all(directory)?;
+        }
+        let file = append(&settings.path)?;
+        let size = file.metadata()?.len();
+        Ok(Self::File { settings, file, size })
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        match self {
+            Self::StandardOutput => io::stdout().lock().write_all(line),
+            Self::File { settings, file, size } => {
+                let length = line.len() as u64;
+                if *size > 0 && *size + length > settings.max_bytes {
+                    fs::rename(&settings.path, backup(&settings.path, Timestamp::now()))?;
+                    *file = append(&settings.path)?;
+                    *size = 0;
+                    delete_oldest(&settings.path, settings.max_backups)?;
+                }
+                file.write_all(line)?;
+                *size += length;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Opens a file for lines at its end, readable by its owner only.
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+/// The name of a full file: `audit-2026-01-31T12-00-00.000.log` for `audit.log`.
+fn backup(path: &Path, now: Timestamp) -> PathBuf {
+    let (stem, extension) = parts(path);
+    path.with_file_name(format!("{stem}-{}{extension}", now.strftime(TIME_FORMAT)))
+}
+
+fn parts(path: &Path) -> (String, String) {
+    let text = |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned());
+    let extension = text(path.extension()).map(|extension| format!(".{extension}"));
+    (text(path.file_stem()).unwrap_or_default(), extension.unwrap_or_default())
+}
+
+/// Deletes the oldest full files beyond `kept`.
+fn delete_oldest(path: &Path, kept: usize) -> io::Result<()> {
+    let (stem, extension) = parts(path);
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let mut full = Vec::new();
+    for entry in fs::read_dir(directory.unwrap_or(Path::new(".")))? {
+        let found = entry?;
+        let name = found.file_name().to_string_lossy().into_owned();
+        let time = name.strip_prefix(&format!("{stem}-")).and_then(|rest| rest.strip_suffix(&extension));
+        if time.is_some_and(|time| time.len() == "2026-01-31T12-00-00.000".len()) {
+            full.push(found.path());
+        }
+    }
+    full.sort();
+    let surplus = full.len().saturating_sub(kept);
+    full.into_iter().take(surplus).try_for_each(fs::remove_file)
+}

@@ -1,0 +1,95 @@
+//! Documents of a provider, over HTTPS. Time and size are bounded, and redirects are not followed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, HOST};
+use http::{Request, Uri};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName};
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Timeout of one document.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum size of a document, in bytes.
+const MAX_DOCUMENT: usize = 1024 * 1024;
+
+/// Authorities for providers that name none: PEM, as the operating system keeps them.
+#[derive(Debug, Clone, Default)]
+pub struct Roots(pub Vec<u8>);
+
+/// Fetches documents from servers with certificates of known authorities.
+#[derive(Debug)]
+pub(super) struct Fetcher(Arc<ClientConfig>);
+
+impl Fetcher {
+    /// Trusts the authorities in a PEM text.
+    pub(super) fn new(pem: &[u8]) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|error| error.to_string())?;
+            // Bundles of operating systems have old certificates that cannot be used.
+            let _ = roots.add(certificate);
+        }
+        if roots.is_empty() {
+            return Err("there is no certificate of an authority".to_owned());
+        }
+        let config = ClientConfig::builder_with_provider(portolan_net::tls::provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// Fetches a JSON document.
+    pub(super) async fn json<T: DeserializeOwned>(&self, url: &str) -> Result<T, String> {
+        let fetched = tokio::time::timeout(TIMEOUT, self.bytes(url)).await;
+        let bytes = fetched.map_err(|_| format!("{url}: no answer in time"))?;
+        let bytes = bytes.map_err(|problem| format!("{url}: {problem}"))?;
+        serde_json::from_slice(&bytes).map_err(|error| format!("{url}: {error}"))
+    }
+
+    async fn bytes(&self, url: &str) -> Result<Bytes, String> {
+        let uri: Uri = url.parse().map_err(text)?;
+        if uri.scheme_str() != Some("https") {
+            return Err("the address does not begin with https://".to_owned());
+        }
+        let host = uri.host().ok_or("the address has no host")?.trim_matches(['[', ']']).to_owned();
+        let stream =
+            TcpStream::connect((host.as_str(), uri.port_u16().unwrap_or(443))).await.map_err(text)?;
+        let name = ServerName::try_from(host).map_err(text)?;
+        let stream = TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await.map_err(text)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
+        let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+        let target = uri.path_and_query().map_or("/", |path| path.as_str());
+        let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+        let request = Request::get(target).header(HOST, authority).header(ACCEPT, "application/json");
+        let request = request.body(Empty::<Bytes>::new()).map_err(text)?;
+        let answer = sender.send_request(request).await.map_err(text)?;
+        if !answer.status().is_success() {
+            return Err(format!("the server answered {}", answer.status()));
+        }
+        let (mut body, mut whole) = (answer.into_body(), BytesMut::new());
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(text)?.into_data() else { continue };
+            if whole.len() + data.len() > MAX_DOCUMENT {
+                return Err(format!("the document is larger than {MAX_DOCUMENT} bytes"));
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(whole.freeze())
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,106 @@
+//! ResourceQuotas: what writes use of them, and the task that counts again.
+//!
+//! A write that uses more of a quota is stored together with the quota's new `status.used`, in one batch, so that two
+//! writes never use the same rest. Deletions are counted by the task. The rules are in `kinds::core::resource_quota`.
+
+pub(crate) mod recount;
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use portolan_store::{Query, ReadError, Versioned};
+use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::kinds::core::resource_quota::counter::Counter;
+use crate::kinds::core::resource_quota::recount::{Objects, Recount};
+use crate::record::Record;
+use crate::resources::{Resource, Snapshot};
+use crate::server::Server;
+
+/// Key prefix of ResourceQuotas.
+const PREFIX: &str = "core/resourcequotas/";
+/// Number of locks, which namespaces share.
+const LOCKS: usize = 64;
+
+/// Locks that order the writes to the quotas of a namespace. They save retries: the store itself refuses a write that was
+/// computed from an older quota.
+#[derive(Debug)]
+pub(crate) struct Quotas {
+    locks: [Mutex<()>; LOCKS],
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { locks: std::array::from_fn(|_| Mutex::default()) }
+    }
+}
+
+impl Quotas {
+    pub(crate) async fn lock(&self, namespace: &str) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        namespace.hash(&mut hasher);
+        let index = usize::try_from(hasher.finish() % LOCKS as u64).unwrap_or_default();
+        self.locks[index].lock().await
+    }
+}
+
+/// Whether a namespace has quotas.
+pub(crate) fn are_in(server: &Server, namespace: &str) -> bool {
+    server.store.count(&format!("{PREFIX}{namespace}/")) > 0
+}
+
+/// The quotas of a namespace, in the order of their names.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) fn of(server: &Server, namespace: &str) -> Result<Vec<Versioned<Record>>, ReadError> {
+    server.store.items(&Query::prefix(format!("{PREFIX}{namespace}/")))
+}
+
+/// The status of a quota from the objects of its namespace.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) fn status(
+    server: &Server,
+    snapshot: &Snapshot,
+    namespace: &str,
+    quota: &Value,
+    now: Timestamp,
+) -> Result<Value, ReadError> {
+    let mut recount = Recount::new(quota);
+    for (resource, counter) in counted(snapshot) {
+        if !recount.needs(&counter) {
+            continue;
+        }
+        let collection = resource.collection(namespace);
+        if counter.reads_objects() {
+            let items = server.store.items(&Query::prefix(collection))?;
+            let mut objects = items.iter().map(|item| item.value.value());
+            recount.add(&counter, Objects::Read(&mut objects), now);
+        } else {
+            recount.add(&counter, Objects::Number(server.store.count(&collection)), now);
+        }
+    }
+    Ok(recount.status())
+}
+
+/// The namespaced resources, each in one version, with their counters.
+fn counted(snapshot: &Snapshot) -> impl Iterator<Item = (&Arc<Resource>, Counter)> {
+    snapshot.groups.iter().flat_map(|group| {
+        let mut seen: Vec<&str> = Vec::new();
+        let mut found = Vec::new();
+        for resource in group.versions.iter().flat_map(|version| &version.resources) {
+            if !resource.is_namespaced || seen.contains(&resource.plural.as_str()) {
+                continue;
+            }
+            seen.push(&resource.plural);
+            if let Some(counter) = Counter::of(&resource.kind.group, &resource.plural) {
+                found.push((resource, counter));
+            }
+        }
+        found
+    })
+}
