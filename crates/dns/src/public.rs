@@ -7,6 +7,7 @@
 //! | `nearness` | regions of clients |
 //! | `journal` | the last changes, for incremental transfers |
 //! | `transfer` | answers to AXFR (RFC 5936) and IXFR (RFC 1995) |
+//! | `signed` | answers to signed questions for the SOA record |
 //! | `notify` | NOTIFY messages (RFC 1996) |
 
 pub(crate) mod journal;
@@ -14,6 +15,7 @@ pub(crate) mod names;
 pub(crate) mod nearness;
 pub mod notify;
 pub(crate) mod settings;
+pub(crate) mod signed;
 pub(crate) mod transfer;
 
 pub use nearness::Nearness;

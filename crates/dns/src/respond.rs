@@ -13,7 +13,8 @@ use dnswire::base::iana::Rcode;
 use crate::lookup::Lookup;
 use crate::name::Name;
 use crate::public::nearness::Place;
-use crate::record_set::{A, AAAA, CNAME, RecordSet};
+use crate::public::signed;
+use crate::record_set::{A, AAAA, CNAME, RecordSet, SOA};
 use crate::request::{self, Edns, HEADER, OPT, Request, Subnet};
 use crate::service::set_of;
 use crate::zone::Zone;
@@ -91,7 +92,14 @@ pub(crate) fn respond(
     turn: usize,
     out: &mut Vec<u8>,
 ) -> Option<Answered> {
-    let request = match Request::parse_common(packet).map_or_else(|| request::parse_unusual(packet), Ok) {
+    let common = Request::parse_common(packet);
+    if common.is_none()
+        && let Some(answer) = signed::soa(snapshot, packet)
+    {
+        *out = answer;
+        return Some(Answered { kind: SOA, outcome: Outcome::Data });
+    }
+    let request = match common.map_or_else(|| request::parse_unusual(packet), Ok) {
         Ok(request) => request,
         Err(reason) => {
             let rcode = request::write_error(packet, reason, out)?;
