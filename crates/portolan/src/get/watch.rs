@@ -148,7 +148,7 @@ impl Watch {
 }
 
 /// The next change; `version` follows the stream.
-async fn next<T: DeserializeOwned>(
+async fn next<T: DeserializeOwned + Send + 'static>(
     stream: &mut WatchStream<T>,
     version: &mut String,
 ) -> Result<Option<(&'static str, T)>, ClientError> {

@@ -98,6 +98,19 @@ async fn losing_contact_keeps_the_state() {
     assert_eq!(watched.changes(1).await, ["a ->1"]);
 }
 
+#[tokio::test]
+async fn long_frames_are_decoded_elsewhere_and_keep_their_place() {
+    let long = "2".repeat(200_000);
+    let chunks = vec![
+        end_of_initial_events(5),
+        event("ADDED", &config_map("a", 6, "1")),
+        event("MODIFIED", &config_map("a", 7, &long)),
+        event("MODIFIED", &config_map("a", 8, "3")),
+    ];
+    let watched = watched(vec![stream(chunks, true)]);
+    assert_eq!(watched.changes(3).await, ["a ->1".to_owned(), format!("a 1>{long}"), format!("a {long}>3")]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_event_may_come_in_pieces() {
     let whole = event("ADDED", &config_map("a", 6, "1"));
