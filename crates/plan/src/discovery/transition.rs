@@ -122,7 +122,9 @@ mod tests {
     #[test]
     fn traffic_moves_in_steps_and_a_dead_cluster_leaves_at_once() {
         use Usage::{Drain, Keep, Standby, Withdraw};
-        let cases: [(&str, &[(u64, Usage)], &[&str]); 6] = [
+        /// Name, wanted usages by second, and what is in effect then.
+        type Case = (&'static str, &'static [(u64, Usage)], &'static [&'static str]);
+        let cases: [Case; 6] = [
             ("new", &[(0, Keep), (5, Keep)], &["Keep", "Keep"]),
             ("drained from the start", &[(0, Drain), (5, Drain)], &["Drain", "Drain"]),
             (
