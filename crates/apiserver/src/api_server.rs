@@ -26,7 +26,8 @@ use crate::crd::lifecycle::Lifecycle;
 use crate::fairness::Fairness;
 use crate::metrics::Metrics;
 use crate::proxy::Forwarder;
-use crate::quotas::{self, Quotas};
+use crate::quota_locks::QuotaLocks;
+use crate::quotas;
 use crate::record::Record;
 use crate::resources::Registry;
 use crate::server::Server;
@@ -122,7 +123,7 @@ impl ApiServer {
             root_ca: config.root_ca.clone(),
             access: Access::new(store.clone()),
             configured: Configured::new(store.clone()),
-            quotas: Quotas::default(),
+            quotas: QuotaLocks::default(),
             store,
             registry: Registry::new(announced),
             authentication: config.authentication,

@@ -73,6 +73,7 @@ pub mod mounted;
 pub mod negotiate;
 pub mod openapi;
 pub mod proxy;
+mod quota_locks;
 mod quotas;
 mod read;
 pub mod record;

@@ -5,13 +5,11 @@
 
 pub(crate) mod recount;
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use portolan_store::{Query, ReadError, Versioned};
 use serde_json::Value;
-use tokio::sync::{Mutex, MutexGuard};
 
 use crate::kinds::core::resource_quota::counter::Counter;
 use crate::kinds::core::resource_quota::recount::{Objects, Recount};
@@ -21,31 +19,6 @@ use crate::server::Server;
 
 /// Key prefix of ResourceQuotas.
 const PREFIX: &str = "core/resourcequotas/";
-/// Number of locks, which namespaces share.
-const LOCKS: usize = 64;
-
-/// Locks that order the writes to the quotas of a namespace. They save retries: the store itself refuses a write that was
-/// computed from an older quota.
-#[derive(Debug)]
-pub(crate) struct Quotas {
-    locks: [Mutex<()>; LOCKS],
-}
-
-impl Default for Quotas {
-    fn default() -> Self {
-        Self { locks: std::array::from_fn(|_| Mutex::default()) }
-    }
-}
-
-impl Quotas {
-    pub(crate) async fn lock(&self, namespace: &str) -> MutexGuard<'_, ()> {
-        let mut hasher = DefaultHasher::new();
-        namespace.hash(&mut hasher);
-        let index = usize::try_from(hasher.finish() % LOCKS as u64).unwrap_or_default();
-        self.locks[index].lock().await
-    }
-}
-
 /// Whether a namespace has quotas.
 pub(crate) fn are_in(server: &Server, namespace: &str) -> bool {
     server.store.count(&format!("{PREFIX}{namespace}/")) > 0

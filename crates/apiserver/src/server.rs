@@ -32,7 +32,7 @@ use crate::fairness::Fairness;
 use crate::metrics::Metrics;
 use crate::mounted::Mounted;
 use crate::proxy::{Forwarder, Kubelets};
-use crate::quotas::Quotas;
+use crate::quota_locks::QuotaLocks;
 use crate::record::Record;
 use crate::resources::Registry;
 use crate::websocket;
@@ -70,7 +70,7 @@ pub(crate) struct Server {
     /// `gitVersion` at `/version`.
     pub(crate) version: String,
     /// Order of the writes that use resource quotas.
-    pub(crate) quotas: Quotas,
+    pub(crate) quotas: QuotaLocks,
     /// Threads for requests that compute long.
     pub(crate) compute: Compute,
     /// What each user has in flight.

@@ -266,6 +266,8 @@ async fn a_deployment_goes_back_and_forth_between_its_revisions() {
         let containers = json!([{ "name": "c", "image": image }]);
         json!({ "spec": { "template": { "spec": { "containers": containers } } } })
     };
+    let is_first = |set: &Object| set.annotation("deployment.kubernetes.io/revision") == Some("1");
+    cluster.when_listed(REPLICA_SETS, is_first).await;
     for (revision, wanted) in [(2, "two"), (3, "one"), (4, "two")] {
         cluster.plane.patch("apps/v1/Deployment", "default/web", image(wanted)).await;
         let has_revision = |object: &Object| {

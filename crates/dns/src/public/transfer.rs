@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::name::Name;
 use crate::record_set::RecordSet;
-use crate::respond::{Answered, Outcome};
+use crate::respond::{Answered, MAX_UDP, Outcome};
 use crate::zone::Zone;
 use crate::zones::{Snapshot, ZoneLookup};
 
@@ -144,7 +144,14 @@ impl Request {
         patience: Duration,
     ) -> io::Result<Answered> {
         let builder = MessageBuilder::from_target(StreamTarget::new_vec()).map_err(io::Error::other)?;
-        let answer = builder.start_answer(&self.message, code).map_err(io::Error::other)?;
+        let mut answer = builder.start_answer(&self.message, code).map_err(io::Error::other)?.additional();
+        if self.message.opt().is_some() {
+            let opt = answer.opt(|opt| {
+                opt.set_udp_payload_size(MAX_UDP);
+                Ok(())
+            });
+            opt.map_err(io::Error::other)?;
+        }
         send(out, answer.as_target().as_stream_slice(), patience).await?;
         let outcome = if code == Rcode::REFUSED { Outcome::Refused } else { Outcome::ServerFailure };
         Ok(Answered { kind: self.kind.to_int(), outcome })

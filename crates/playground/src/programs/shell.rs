@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::network::Interface;
 use crate::programs::log::ContainerLog;
-use crate::programs::{Executable, Input, Output, Process, Stream};
+use crate::programs::{Executable, Input, Output, Process, Stream, TERMINATED};
 use syntax::{AndOr, Command, Condition, List, Part, Word};
 
 /// Exit code for a script that is not understood.
@@ -203,6 +203,10 @@ impl Shell<'_> {
             "seq" => self.status = seq(operands, stdout, &self.stderr),
             "apk" => self.status = self.apk(operands, stdout),
             _ => self.status = self.program(arguments, assigned, stdout).await,
+        }
+        // SIGTERM ends the shell, whatever its programs make of it.
+        if self.stopping.is_cancelled() {
+            return Err(Leave::Exit(TERMINATED));
         }
         Ok(())
     }
