@@ -69,15 +69,13 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
         step("metrics by promtool's rules", lint)?;
         tools::conformance_suite()?;
     }
-    let mut end_to_end = vec!["test"];
-    end_to_end.extend(EMBEDDED.iter().flat_map(|name| ["--test", name]));
+    // Most of their time they wait. More than two at a time are late where there are two cores.
+    step("end-to-end tests", with_assets(end_to_end(scope, &EMBEDDED, 2), &assets))?;
     if scope == Scope::Full {
-        end_to_end.extend(PEERS.iter().chain(&REAL_KUBERNETES).flat_map(|name| ["--test", name]));
-    }
-    // One at a time: each starts whole clusters, and two cores are enough for one of them.
-    let end_to_end = whole(scope, &end_to_end, &["--test-threads=1"]);
-    step("end-to-end tests", with_assets(end_to_end, &assets))?;
-    if scope == Scope::Full {
+        let beside_others: Vec<&str> = PEERS.iter().chain(&REAL_KUBERNETES).copied().collect();
+        // One at a time: each starts whole clusters of Kubernetes.
+        let step_name = "end-to-end tests beside other programs";
+        step(step_name, with_assets(end_to_end(scope, &beside_others, 1), &assets))?;
         println!("==> attacks, bounded");
         attack::run(&attack::Arguments {
             classes: Vec::new(),
@@ -109,6 +107,13 @@ fn checks_of_the_full_gate() -> Result<()> {
     let mut machete = cargo(&["machete"]);
     machete.env_remove("CARGO_PKG_NAME");
     step("unused dependencies", machete)
+}
+
+/// The end-to-end tests in these files, `threads` at a time.
+fn end_to_end(scope: Scope, files: &[&str], threads: usize) -> Command {
+    let mut command = vec!["test"];
+    command.extend(files.iter().flat_map(|name| ["--test", name]));
+    whole(scope, &command, &[&format!("--test-threads={threads}")])
 }
 
 /// A command for the whole workspace, narrowed by targets only: with another selection of packages or features, cargo

@@ -187,6 +187,8 @@ impl Profiles {
         }
         let mut object = Object::new(&resources::NAMESPACE.gvk(), &key);
         object.set_label(labels::SYSTEM, labels::TRUE);
+        // Profiles are in the control plane only.
+        object.set_label(labels::namespace::SKIP_AUTO_PROPAGATION, labels::TRUE);
         for label in SET_LABELS {
             set.iter().for_each(|set| object.set_label(label, *set));
         }

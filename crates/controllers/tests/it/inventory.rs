@@ -27,6 +27,8 @@ async fn each_member_has_a_profile_in_the_namespace_of_its_set() {
     hub.when_gone(PROFILE, "portolan-clusters/eu").await;
     let namespace = hub.when_there("v1/Namespace", "portolan-clusterset-prod").await;
     assert_eq!(namespace.label("multicluster.x-k8s.io/clusterset"), Some("prod"));
+    let stays = "namespace.karmada.io/skip-auto-propagation";
+    assert_eq!(namespace.label(stays), Some("true"), "members do not get it");
 
     // What a member says of itself, and what the Cluster says of its place.
     let tier = json!({ "apiVersion": "about.k8s.io/v1beta1", "kind": "ClusterProperty",
