@@ -21,26 +21,16 @@ pub(crate) struct Arguments {
     /// Attack a build for development, as the gate does [default: a release build]
     #[arg(long)]
     pub(crate) debug: bool,
-    /// Features of the build, such as portolan/otel,portolan/route53
-    #[arg(long, value_name = "FEATURES")]
-    pub(crate) features: Option<String>,
+    /// Use the programs that are built already
+    #[arg(long = "built")]
+    pub(crate) are_built: bool,
 }
 
-/// Builds the program and the attacker, and runs it.
+/// Builds the program and the attacker if that is wanted, and runs it.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let root = workspace::root()?;
-    let mut build = Command::new(&cargo);
-    build.args(["build", "--workspace", "--bin", "portolan", "--bin", "portolan-attack"]).current_dir(&root);
-    if let Some(features) = &arguments.features {
-        build.args(["--features", features]);
-    }
     let profile = if arguments.debug { "debug" } else { "release" };
-    if !arguments.debug {
-        build.arg("--release");
-    }
-    if !build.status().context("cannot start cargo")?.success() {
-        bail!("the build failed");
+    if !arguments.are_built {
+        build(arguments.debug)?;
     }
     let folder = workspace::target_directory()?.join(profile);
     let mut attack = Command::new(folder.join("portolan-attack"));
@@ -54,6 +44,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     attack.env(tools::ASSETS, tools::provide(Needs::ControlPlane)?);
     if !attack.status().context("cannot start the attack")?.success() {
         bail!("an attack succeeded, or data were lost: see above; --seed repeats it");
+    }
+    Ok(())
+}
+
+fn build(is_debug: bool) -> Result<()> {
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.args(["build", "--workspace", "--bin", "portolan", "--bin", "portolan-attack"]);
+    if !is_debug {
+        build.arg("--release");
+    }
+    if !build.current_dir(workspace::root()?).status().context("cannot start cargo")?.success() {
+        bail!("the build failed");
     }
     Ok(())
 }

@@ -48,6 +48,11 @@ const ATTACK_SEED: u64 = 8_977_458_666_821_491_499;
 /// Features that release builds switch on. The full gate has them in every step, so that nothing is compiled twice.
 const RELEASE_FEATURES: &str = "portolan/otel,portolan/route53";
 
+/// Builds the programs under test. With a test among the targets, dependencies have the features that tests need, and the
+/// crates that the tests have compiled are used again.
+const BINARIES: [&str; 7] =
+    ["build", "--bin", "portolan", "--bin", "portolan-attack", "--test", "walkthroughs"];
+
 /// Runs every check and stops at the first that fails.
 pub(crate) fn run(scope: Scope) -> Result<()> {
     step("format", cargo(&["fmt", "--all", "--check"]))?;
@@ -62,7 +67,7 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
     step("unit and in-process tests", whole(scope, &in_process, &[]))?;
     step("documentation tests", whole(scope, &["test", "--doc"], &[]))?;
     let assets = tools::provide(if scope == Scope::Full { Needs::ControlPlane } else { Needs::Client })?;
-    step("binary", whole(scope, &["build", "--bin", "portolan"], &[]))?;
+    step("binaries", whole(scope, &BINARIES, &[]))?;
     if scope == Scope::Full {
         let lint =
             whole(scope, &["test", "--bin", "portolan"], &["--ignored", "promtool_accepts_the_metrics"]);
@@ -82,7 +87,7 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
             seconds: ATTACK_SECONDS,
             seed: Some(ATTACK_SEED),
             debug: true,
-            features: Some(RELEASE_FEATURES.to_owned()),
+            are_built: true,
         })?;
         println!("==> conformance");
         let portolan = workspace::target_directory()?.join("debug/portolan");
