@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use portolan_e2e::binary::{Finished, portolan, refusal, refusal_of};
-use portolan_e2e::processes::{all_processes, descendants, is_same, namespaces_of};
+use portolan_e2e::processes::{Process, descendants, namespaces_of, now, started_until};
 use portolan_e2e::steps::{apply, apply_text};
 use portolan_e2e::{Kubectl, Playground, eventually, programs, text, walkthroughs};
 
@@ -514,11 +514,11 @@ fn leaves_nothing_behind(mut playground: Playground) {
     let namespaces = namespaces_of(&family);
     assert!(family.len() >= 3 && namespaces.len() >= 4, "{family:?} {namespaces:?}");
     playground.kill();
+    let end = now();
     eventually("every process and namespace of the playground to end", || {
-        let left: Vec<u32> =
-            family.iter().copied().filter(|process| is_same(*process, &namespaces)).collect();
+        let left: Vec<&Process> = family.iter().filter(|process| process.runs()).collect();
         let held: BTreeSet<PathBuf> =
-            namespaces_of(&all_processes()).intersection(&namespaces).cloned().collect();
+            namespaces_of(&started_until(end)).intersection(&namespaces).cloned().collect();
         if left.is_empty() && held.is_empty() { Ok(()) } else { Err(format!("{left:?} {held:?}")) }
     });
     let mounts = fs::read_to_string("/proc/self/mounts").expect("the kernel tells its mounts");
@@ -534,7 +534,11 @@ fn leaves_nothing_behind(mut playground: Playground) {
     });
     let family = descendants(playground.id());
     let namespaces = namespaces_of(&family);
+    let end = now();
     playground.stop();
-    let held = namespaces_of(&all_processes());
-    assert!(held.is_disjoint(&namespaces), "{held:?}");
+    let left: Vec<&Process> = family.iter().filter(|process| process.runs()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    let held: BTreeSet<PathBuf> =
+        namespaces_of(&started_until(end)).intersection(&namespaces).cloned().collect();
+    assert!(held.is_empty(), "{held:?}");
 }

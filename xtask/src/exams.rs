@@ -13,6 +13,7 @@ mod test_cmd;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -43,7 +44,7 @@ pub(crate) struct Arguments {
 enum Exam {
     /// Kubernetes' test/cmd: kubectl, command by command.
     TestCmd,
-    /// Kubernetes' test/e2e: conformance specs of API machinery, apps, auth, kubectl, network and node.
+    /// Kubernetes' test/e2e: conformance specs, which `docs/conformance/e2e.md` lists for each target.
     E2e,
 }
 
@@ -91,6 +92,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     drop(cluster);
     let selection = if focus.is_some() { Selection::Some } else { Selection::All };
     judge(&checks, &accepted, selection, &folder)
+}
+
+/// What a command prints.
+fn printed(command: &mut Command) -> Result<String> {
+    let named = format!("{command:?}");
+    let output = command.output().with_context(|| format!("cannot run {named}: is it installed?"))?;
+    if !output.status.success() {
+        bail!("{named} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn judge(

@@ -125,7 +125,10 @@ pub(crate) fn conformance_suite() -> Result<PathBuf> {
 
 /// Returns a folder with programs for exams, never those of the machine. Builds those that are missing.
 pub(crate) fn provide_for_exams(names: &[&str]) -> Result<PathBuf> {
-    let folder = workspace::target_directory()?.join("exams/programs");
+    let pins = fs::read_to_string(workspace::root()?.join("tools/go.mod"))?;
+    // Those of another version stay unused.
+    let version = pinned_kubernetes_version(&pins)?;
+    let folder = workspace::target_directory()?.join(format!("exams/programs-{version}"));
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for program in EXAM_PROGRAMS.iter().filter(|program| names.contains(&program.name)) {
         let target = folder.join(program.name);

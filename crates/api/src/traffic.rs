@@ -59,7 +59,7 @@ pub struct TrafficPolicySpec {
     /// Shares of the traffic by name of the cluster with endpoints, among the clusters in use. A cluster that is not listed has 1;
     /// one with 0 gets no traffic while another has a ready endpoint.
     #[serde(skip_serializing_if = "is_default")]
-    #[schemars(length(max = 500), transform = limit_weights)]
+    #[schemars(transform = limit_weights)]
     pub weights: BTreeMap<String, u32>,
     /// Clusters from which traffic is moved away: their endpoints get no new connections while other endpoints are ready.
     #[serde(skip_serializing_if = "is_default")]
@@ -75,7 +75,7 @@ pub struct TrafficPolicySpec {
     pub withdrawal: WithdrawalPolicy,
 }
 
-/// A weight is at most 1000.
+/// A weight is at most 1000, and at most 500 clusters have one.
 fn limit_weights(schema: &mut Schema) {
     schema.insert(
         "additionalProperties".to_owned(),

@@ -35,7 +35,7 @@ use crate::proxy::Forwarder;
 use crate::record::Record;
 use crate::respond::Body;
 
-pub(crate) use front_proxy::{FrontProxy, authentication_config, authentication_reader};
+pub(crate) use front_proxy::{AUTHENTICATION, FrontProxy, authentication_config, authentication_reader};
 pub(crate) use remote::{Remote, Routes};
 
 /// The group versions that other servers answer.

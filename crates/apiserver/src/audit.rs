@@ -26,7 +26,8 @@ pub(crate) use request::Auditing;
 
 use std::sync::Arc;
 
-use http::Request;
+use http::HeaderMap;
+use http::request::Parts;
 use jiff::Timestamp;
 use portolan_object::Status;
 
@@ -58,8 +59,7 @@ impl Audit {
         path: &str,
         user: &Result<Arc<User>, Status>,
     ) -> Option<Decision> {
-        let found = user.as_ref().ok().map(|user| &**user);
-        let decision = self.policy.decide(info, path, found);
+        let decision = self.policy.decide(info, path, user.as_deref().ok());
         (decision.level != Level::None).then_some(decision)
     }
 
@@ -68,16 +68,15 @@ impl Audit {
         self.log.room().await;
     }
 
-    /// Begins the record of a request.
-    pub(crate) fn begin<B>(
+    /// Begins the record of a request, the headers of which were taken out of it.
+    pub(crate) fn begin(
         &self,
         decision: Decision,
-        request: &Request<B>,
+        request: (&Parts, &HeaderMap),
         info: &RequestInfo,
         user: &Result<Arc<User>, Status>,
         now: Timestamp,
     ) -> Arc<Auditing> {
-        let found = user.as_ref().ok().map(|user| &**user);
-        Auditing::begin(self.log.clone(), decision, request, info, found, now)
+        Auditing::begin(self.log.clone(), decision, request, info, user.as_deref().ok(), now)
     }
 }

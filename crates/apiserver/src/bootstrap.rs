@@ -16,7 +16,7 @@ use portolan_object::Status;
 use serde_json::{Value, json};
 use tower::Service as _;
 
-use crate::aggregator::{authentication_config, authentication_reader};
+use crate::aggregator::{AUTHENTICATION, authentication_config, authentication_reader};
 use crate::auth::bootstrap as roles;
 use crate::cluster_info;
 use crate::damage;
@@ -207,15 +207,14 @@ impl Client {
 
     /// Writes how other API servers authenticate the requests of this one.
     async fn publish_authentication(&mut self, wanted: &Value) -> Result<(), BootstrapError> {
-        let (collection, name) =
-            ("/api/v1/namespaces/kube-system/configmaps", "extension-apiserver-authentication");
-        match self.find(collection, name).await? {
+        let collection = "/api/v1/namespaces/kube-system/configmaps";
+        match self.find(collection, AUTHENTICATION).await? {
             Found::Missing => self.write(Method::POST, collection, wanted).await,
             Found::Damaged => Ok(()),
             Found::Object(held) if held["data"] == wanted["data"] => Ok(()),
             Found::Object(mut held) => {
                 held["data"] = wanted["data"].clone();
-                self.write(Method::PUT, &format!("{collection}/{name}"), &held).await
+                self.write(Method::PUT, &format!("{collection}/{AUTHENTICATION}"), &held).await
             }
         }
     }

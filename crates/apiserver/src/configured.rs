@@ -54,7 +54,7 @@ pub(crate) fn in_force(call: &Call) -> Result<Arc<InForce>, Status> {
 
 impl InForce {
     /// Lets mutating policies and then webhooks change an object; for a deletion, webhooks only decide. If one of them has
-    /// changed it, those that want so are asked once more, in the same order.
+    /// changed it, those with `reinvocationPolicy: IfNeeded` are asked once more, in the same order.
     ///
     /// # Errors
     /// The status of the policy or webhook that refuses, or of the call that failed.

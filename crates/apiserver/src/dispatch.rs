@@ -59,32 +59,30 @@ pub(crate) async fn dispatch(
     request: Request<Body>,
 ) -> Response<Body> {
     let (started, metrics) = (Instant::now(), server.metrics.clone());
-    let request = audited(&server, &user, request).await;
     let (subject, response) = answer(server, user, request).await;
     observe::answered(&metrics, &subject, response.status(), started.elapsed());
     response
 }
 
-/// Begins the record of a request in the audit log, if there is one.
+/// The record of a request in the audit log, which begins here; `None` if the request is not recorded.
 async fn audited(
     server: &Server,
     user: &Result<Arc<User>, Status>,
-    mut request: Request<Body>,
-) -> Request<Body> {
-    // The embedding program sends a request on to this server itself.
-    if request.extensions().get::<Arc<Auditing>>().is_some() {
-        return request;
+    info: &RequestInfo,
+    parts: &mut request::Parts,
+    headers: &mut HeaderMap,
+) -> Option<Arc<Auditing>> {
+    // A request that the embedding program has sent on to this server has its record already.
+    if let Some(auditing) = parts.extensions.get::<Arc<Auditing>>() {
+        return Some(Arc::clone(auditing));
     }
-    let Some(audit) = &server.audit else { return request };
-    let query = Query::parse(request.uri().query().unwrap_or_default());
-    let info = RequestInfo::parse(request.method(), request.uri().path(), &query);
-    if let Some(decision) = audit.decide(&info, request.uri().path(), user) {
-        audit.room().await;
-        let auditing = audit.begin(decision, &request, &info, user, server.clock.now());
-        auditing.identify(request.headers_mut());
-        request.extensions_mut().insert(auditing);
-    }
-    request
+    let audit = server.audit.as_ref()?;
+    let decision = audit.decide(info, parts.uri.path(), user)?;
+    audit.room().await;
+    let auditing = audit.begin(decision, (&*parts, &*headers), info, user, server.clock.now());
+    auditing.identify(headers);
+    parts.extensions.insert(Arc::clone(&auditing));
+    Some(auditing)
 }
 
 /// Answers a request; returns also what was understood of it.
@@ -94,11 +92,11 @@ async fn answer(
     request: Request<Body>,
 ) -> (Subject, Response<Body>) {
     let (mut parts, body) = request.into_parts();
-    let headers = std::mem::take(&mut parts.headers);
+    let mut headers = std::mem::take(&mut parts.headers);
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let info = RequestInfo::parse(&parts.method, parts.uri.path(), &query);
     let _in_flight = server.metrics.begin(info.verb);
-    let auditing = parts.extensions.get::<Arc<Auditing>>().cloned();
+    let auditing = audited(&server, &user, &info, &mut parts, &mut headers).await;
     let replies = Replies { auditing, clock: server.clock.clone() };
     let auditing = replies.auditing.as_deref();
     let user = match user.and_then(|user| authorize(&server, user, &info, &headers, auditing)) {

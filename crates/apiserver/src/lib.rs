@@ -52,6 +52,7 @@ pub mod audit;
 pub mod auth;
 mod background;
 mod bootstrap;
+mod ca_bundle;
 mod call;
 mod cluster_info;
 mod compute;

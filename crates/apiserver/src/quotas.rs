@@ -1,7 +1,7 @@
 //! ResourceQuotas: what writes use of them, and the task that counts again.
 //!
 //! A write that uses more of a quota is stored together with the quota's new `status.used`, in one batch, so that two
-//! writes never use the same rest. Deletions are counted by the task. The rules are in `kinds::core::resource_quota`.
+//! writes never use the same remaining amount. Deletions are counted by the task. The rules are in `kinds::core::resource_quota`.
 
 pub(crate) mod recount;
 
@@ -19,6 +19,7 @@ use crate::server::Server;
 
 /// Key prefix of ResourceQuotas.
 const PREFIX: &str = "core/resourcequotas/";
+
 /// Whether a namespace has quotas.
 pub(crate) fn are_in(server: &Server, namespace: &str) -> bool {
     server.store.count(&format!("{PREFIX}{namespace}/")) > 0

@@ -92,7 +92,7 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Fetches what the authentication of a request needs from others.
+    /// Fetches the keys that verify a token of an OpenID Connect provider, if they are not known.
     pub(crate) async fn prepare_authentication(&self, authorization: Option<Vec<u8>>) {
         if let Some(authorization) = authorization {
             self.authentication.prepare(&authorization, self.clock.now()).await;

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{Request, Response, Version};
+use http::{HeaderMap, Request, Response, Version};
 use http_body_util::BodyExt as _;
 use portolan_net::server::PeerAddress;
 use tower::Service;
@@ -60,6 +60,12 @@ impl LocalService {
     }
 }
 
+/// The credentials of a request: those of a WebSocket may be among its protocols.
+fn authorization(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let sent = headers.get(AUTHORIZATION).map(|header| header.as_bytes().to_vec());
+    sent.or_else(|| websocket::bearer(headers))
+}
+
 impl RemoteService {
     pub(crate) fn new(server: Arc<Server>) -> Self {
         Self { server }
@@ -102,14 +108,16 @@ where
     fn call(&mut self, request: Request<B>) -> Reply {
         let server = Arc::clone(&self.server);
         let request = request.map(boxed);
-        let sent = request.headers().get(AUTHORIZATION).map(|header| header.as_bytes().to_vec());
-        let authorization = sent.or_else(|| websocket::bearer(request.headers()));
+        let authorization =
+            if server.authentication.has_providers() { authorization(request.headers()) } else { None };
         Box::pin(async move {
-            server.prepare_authentication(authorization).await;
             // Requests of tests have no connection, and need no host.
             let is_remote = request.extensions().get::<PeerAddress>().is_some();
             let is_http1 = is_remote && request.version() == Version::HTTP_11;
             let checked = head::check(request.headers(), is_http1);
+            if checked.is_ok() {
+                server.prepare_authentication(authorization).await;
+            }
             let user = checked.and_then(|()| server.authenticate(&request)).map(Arc::new);
             Ok(dispatch(server, user, request).await)
         })

@@ -70,7 +70,7 @@ use problems::Problems;
 use refusals::Refusals;
 use sightings::Sightings;
 use site::Site;
-use traffic::place;
+use traffic::{place, said};
 use withdrawal::Withdrawals;
 
 /// Concurrent reconciliations of imports per member.
@@ -90,6 +90,8 @@ struct Discovery {
     dispatches: Dispatches,
     sightings: Sightings,
     withdrawals: Withdrawals,
+    /// Clusters that are drained.
+    drained: RwLock<BTreeSet<ClusterName>>,
     /// Events of Clusters in the hub.
     hub_events: EventRecorder,
     clock: Clock,
@@ -112,6 +114,7 @@ pub(crate) fn start(hub: &Hub, services: &Services) {
         dispatches: services.dispatches.clone(),
         sightings: Sightings::default(),
         withdrawals: Withdrawals::default(),
+        drained: RwLock::default(),
         hub_events: hub.events.clone(),
         clock: hub.clock.clone(),
         scope: hub.scope.clone(),
@@ -124,6 +127,7 @@ pub(crate) fn start(hub: &Hub, services: &Services) {
     let withdrawing = discovery.clone();
     hub.clusters.observe(move |change| {
         let cluster = ClusterName::new(change.key.name.as_str());
+        withdrawing.note_drained(&cluster, change.new.as_deref());
         match &change.new {
             // An unjoined cluster: delete its endpoints in all other members.
             None => {
@@ -147,8 +151,7 @@ pub(crate) fn start(hub: &Hub, services: &Services) {
     policy_status::start(hub, &discovery.policies);
     let deciding = discovery.clone();
     discovery.policies.observe(move |change| {
-        let said = |policy: &Arc<TrafficPolicy>| (policy.spec.clone(), policy.metadata.uid.clone());
-        if change.old.as_ref().map(said) != change.new.as_ref().map(said) {
+        if change.old.as_deref().map(said) != change.new.as_deref().map(said) {
             deciding.queue_in_namespace(&change.key.namespace);
         }
     });
@@ -302,16 +305,26 @@ impl Discovery {
 
     /// Re-queues the services of one namespace in one member.
     fn queue_namespace(&self, site: &Site, namespace: &str) {
-        let exported = self.all_sites().into_iter().flat_map(|site| site.exported_in(namespace));
-        exported.chain(site.imported_in(namespace)).for_each(|key| site.imports_queue().add(key));
-        site.exported_in(namespace).into_iter().for_each(|key| site.exports_queue().add(key));
-        let services = self.services.list_namespace(namespace);
-        services.iter().for_each(|service| site.dispatch_queue().add(service.metadata.key()));
+        self.queue_services(site, namespace, &self.exported_in(namespace));
     }
 
     /// Re-queues the services of one namespace in every member.
     fn queue_in_namespace(&self, namespace: &str) {
-        self.all_sites().iter().for_each(|site| self.queue_namespace(site, namespace));
+        let exported = self.exported_in(namespace);
+        self.all_sites().iter().for_each(|site| self.queue_services(site, namespace, &exported));
+    }
+
+    /// Services of one namespace that any member exports.
+    fn exported_in(&self, namespace: &str) -> BTreeSet<ObjectKey> {
+        self.all_sites().iter().flat_map(|site| site.exported_in(namespace)).collect()
+    }
+
+    fn queue_services(&self, site: &Site, namespace: &str, exported: &BTreeSet<ObjectKey>) {
+        let imported = site.imported_in(namespace);
+        exported.iter().cloned().chain(imported).for_each(|key| site.imports_queue().add(key));
+        site.exported_in(namespace).into_iter().for_each(|key| site.exports_queue().add(key));
+        let services = self.services.keys_of_namespace(namespace);
+        services.into_iter().for_each(|key| site.dispatch_queue().add(key));
     }
 
     /// Queues a service in every member that imports it, after its endpoints changed.

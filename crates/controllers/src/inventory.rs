@@ -24,6 +24,8 @@ use crate::hub::Hub;
 use crate::missing::ignore_missing;
 
 const WORKERS: usize = 2;
+/// Index of the profiles by their names, which are those of the clusters, in all namespaces.
+const BY_NAME: &str = "name";
 /// Requeue delay while the ClusterSets are read.
 const RECHECK: Duration = Duration::from_millis(100);
 
@@ -39,6 +41,7 @@ struct Profiles {
 pub(crate) fn start(hub: &Hub) {
     let profiles = Cache::<ClusterProfile>::of_kind(&hub.client)
         .trim(|profile| profile.metadata.managed_fields.clear())
+        .index(BY_NAME, |key, _| vec![key.name.clone()])
         .start(&hub.scope);
     let queue: Queue<ObjectKey> = hub.client.metrics().queue("cluster-profiles", None);
     let changed = queue.clone();
@@ -104,9 +107,14 @@ impl Profiles {
                 }
             };
             let properties = member.cache(&resource, Selection::all(), |builder| builder, |_| {});
-            let (changed, key) = (controller.queue.clone(), ObjectKey::cluster(member.name().as_str()));
-            properties.observe(move |_| changed.add(key.clone()));
-            controller.properties.lock().insert(member.name().clone(), properties);
+            let key = ObjectKey::cluster(member.name().as_str());
+            let (changed, concerned) = (controller.queue.clone(), key.clone());
+            properties.observe(move |_| changed.add(concerned.clone()));
+            controller.properties.lock().insert(member.name().clone(), properties.clone());
+            // Properties that are gone since the profile was written cause no change in the cache.
+            if properties.synced().await {
+                controller.queue.add(key);
+            }
         });
     }
 
@@ -116,8 +124,8 @@ impl Profiles {
         let set = self.hub.cluster_sets.membership(&name).map(|membership| membership.set);
         let wanted = cluster.as_deref().map(|cluster| profile(cluster, set.as_deref()));
         let wanted_in = wanted.as_ref().map(|wanted| wanted.metadata.namespace.clone());
-        for present in self.profiles.list().iter().filter(|present| present.metadata.name == *key.name) {
-            if is_ours(present) && Some(&present.metadata.namespace) != wanted_in.as_ref() {
+        for present in self.profiles.by_index(BY_NAME, &key.name) {
+            if is_ours(&present) && Some(&present.metadata.namespace) != wanted_in.as_ref() {
                 let api = self.hub.client.kind::<ClusterProfile>();
                 ignore_missing(api.delete(&present.metadata.key(), &Delete::default()).await)?;
             }
@@ -136,7 +144,7 @@ impl Profiles {
     ) -> Result<(), ClientError> {
         let api = self.hub.client.kind::<ClusterProfile>();
         let key = wanted.metadata.key();
-        let present = match self.profiles.get(&key) {
+        let mut present = match self.profiles.get(&key) {
             Some(present) if !is_ours(&present) => {
                 let message = format!(
                     "ClusterProfile {key} is kept by cluster manager {}: Portolan publishes none of this cluster",
@@ -159,7 +167,12 @@ impl Profiles {
             wanted.metadata.labels.iter().all(|(name, value)| present.metadata.label(name) == Some(value));
         if !has_labels || present.spec != wanted.spec {
             let patch = json!({ "metadata": { "labels": wanted.metadata.labels }, "spec": wanted.spec });
-            ignore_missing(api.patch(&key, &Patch::Merge(patch)).await)?;
+            match ignore_missing(api.patch(&key, &Patch::Merge(patch)).await)? {
+                // The status is replaced at the version that the patch has made.
+                Some(patched) => present = Arc::new(patched),
+                // The key is queued again when the cache knows that the profile was deleted.
+                None => return Ok(()),
+            }
         }
         let status = status(cluster, self.properties_of(cluster).as_ref(), &present.status, &self.hub.now());
         if status != present.status {

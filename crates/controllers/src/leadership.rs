@@ -222,10 +222,23 @@ impl Leadership {
 
     /// Gives the Lease back, so that another replica leads at once. To be called when nothing of this process writes.
     pub async fn release(self) {
-        let now = format_micro_time(self.election.clock.now());
-        let given = self.election.api().replace(&released(&self.lease, &now)).await;
-        if let Err(error) = given {
+        if let Err(error) = self.give_back().await {
             tracing::debug!(lease = %self.election.key, %error, "the Lease was not given back");
+        }
+    }
+
+    async fn give_back(&self) -> Result<(), ClientError> {
+        let (api, now) = (self.election.api(), format_micro_time(self.election.clock.now()));
+        match api.replace(&released(&self.lease, &now)).await {
+            // A renewal that was interrupted has arrived, or another replica leads.
+            Err(error) if error.is_race() => {
+                let present = api.get(&self.election.key).await?;
+                if holder(&present) == Some(self.identity()) {
+                    api.replace(&released(&present, &now)).await?;
+                }
+                Ok(())
+            }
+            given => given.map(drop),
         }
     }
 }

@@ -382,7 +382,8 @@ impl Pipeline {
             }
             return;
         }
-        for binding in self.bindings.list() {
+        // One binding at a time is decoded.
+        for binding in self.bindings.keys().iter().filter_map(|key| self.bindings.get(key)) {
             let view = View { metadata: &binding.metadata, spec: &binding.spec, status: &binding.status };
             if is_concerned(view, old, new) {
                 self.triggers.ask(binding.metadata.key());

@@ -35,7 +35,7 @@ pub(crate) struct Edns {
 /// The network of a client (RFC 7871).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subnet {
-    /// Its address; bits that are not known are zero.
+    /// Its address. Only the first `source` bits are known.
     pub(crate) address: IpAddr,
     /// Bits of the address that are known.
     pub(crate) source: u8,
@@ -74,14 +74,14 @@ impl Subnet {
     pub(crate) fn write(&self, scope: u8, out: &mut Vec<u8>) {
         let octets = usize::from(self.source).div_ceil(8);
         let length = u16::try_from(4 + octets).unwrap_or(0);
-        let (family, address) = match self.address {
-            IpAddr::V4(address) => (1, address.octets().to_vec()),
-            IpAddr::V6(address) => (2, address.octets().to_vec()),
-        };
+        let family = if self.address.is_ipv4() { 1 } else { 2 };
         out.extend_from_slice(&SUBNET_OPTION.to_be_bytes());
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(&[0, family, self.source, scope]);
-        out.extend_from_slice(&address[..octets]);
+        match self.address {
+            IpAddr::V4(address) => out.extend_from_slice(&address.octets()[..octets]),
+            IpAddr::V6(address) => out.extend_from_slice(&address.octets()[..octets]),
+        }
     }
 }
 

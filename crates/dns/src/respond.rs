@@ -4,7 +4,7 @@
 //! packet ─► Request ─► lookup in the snapshot ─► header, question as received, encoded records, OPT record
 //! ```
 //!
-//! Nothing blocks here, and nothing is allocated for packets of the common form.
+//! Nothing blocks here, and nothing is allocated for packets of the common form, except in zones with regions of clients.
 
 use std::net::IpAddr;
 

@@ -194,7 +194,10 @@ impl Zone {
             Content::Reverse(reverse) => reverse.find(name, relative),
             Content::Public(public) => {
                 let prefix = name.range(0, relative);
-                let found = public.names.find(prefix).or_else(|| self.fixed(prefix));
+                let written = public.names.find(prefix);
+                // A name server can have a name above written ones.
+                let found =
+                    written.filter(|sets| !sets.is_empty()).or_else(|| self.fixed(prefix)).or(written);
                 found.map_or(Lookup::NoName, Lookup::Exists)
             }
             Content::Services { services, namespaces } if name.label(relative - 1) == b"svc" => {

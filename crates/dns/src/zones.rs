@@ -47,9 +47,7 @@ impl Snapshot {
             None => ZoneLookup::NotServed,
         }
     }
-}
 
-impl Snapshot {
     /// The public zone that contains a name, synced or not.
     pub(crate) fn public_zone(&self, name: &Name) -> Option<&Zone> {
         self.zones.iter().find(|zone| zone.contains(name)).filter(|zone| zone.is_public())

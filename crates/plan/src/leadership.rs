@@ -34,9 +34,11 @@ impl Terms {
     /// # Errors
     /// Which time has to be changed.
     pub fn checked(self) -> Result<Self, TermsError> {
+        // The Lease says it in whole seconds, and other replicas wait no longer than that.
+        let lease = Duration::from_secs(self.lease.as_secs());
         match self {
-            Self { lease, .. } if lease < Duration::from_secs(1) => Err(TermsError::Short),
-            Self { lease, renewal, .. } if renewal >= lease => Err(TermsError::Renewal),
+            _ if lease.is_zero() => Err(TermsError::Short),
+            Self { renewal, .. } if renewal >= lease => Err(TermsError::Renewal),
             Self { renewal, retry, .. } if retry.is_zero() || retry >= renewal => Err(TermsError::Retry),
             terms => Ok(terms),
         }
@@ -50,7 +52,7 @@ pub enum TermsError {
     #[error("the lease duration must be a second or more")]
     Short,
     /// The old leader would still run when the new one starts.
-    #[error("the renew deadline must be shorter than the lease duration")]
+    #[error("the renew deadline must be shorter than the lease duration, of which whole seconds count")]
     Renewal,
     /// One lost request would end the leadership.
     #[error("the retry period must be more than 0 and shorter than the renew deadline")]
@@ -62,7 +64,7 @@ pub enum TermsError {
 pub enum Step {
     /// There is no Lease: create it.
     Create,
-    /// Write the Lease: it is this replica's, nobody's, or has not been renewed for too long.
+    /// Write the Lease: this replica holds it, or no replica does, or its holder has not renewed it for too long.
     Write,
     /// Another replica leads.
     Follow,
@@ -185,5 +187,8 @@ mod tests {
         assert_eq!(terms(10, 10, 2), Some(TermsError::Renewal));
         assert_eq!(terms(10, 5, 5), Some(TermsError::Retry));
         assert_eq!(terms(10, 5, 0), Some(TermsError::Retry));
+        let millis = Duration::from_millis;
+        let fraction = Terms { lease: millis(1900), renewal: millis(1500), retry: millis(500) };
+        assert_eq!(fraction.checked(), Err(TermsError::Renewal), "the Lease says 1 s");
     }
 }

@@ -16,7 +16,7 @@ use portolan_object::{Object, ObjectKey};
 use serde_json::Value;
 
 use crate::clusters::ownership::{is_own, stamp};
-use crate::discovery::allotment::{Supply, allot, set_usages};
+use crate::discovery::allotment::{Supply, allot, changed_usages, set_usages};
 use crate::discovery::routing::Routing;
 use crate::discovery::slices::{imported_endpoints, is_exportable};
 use crate::discovery::usage::{Allotment, Usage};
@@ -108,15 +108,12 @@ pub fn plan(dispatch: &Dispatch<'_>) -> Vec<DispatchAction> {
         let is_outside = dispatch.routing.is_outside(source_of(slice));
         let is_unread = dispatch.unread.contains(source_of(slice)) && !is_outside;
         if is_unread {
-            last_known.push(slice.clone());
+            last_known.push(slice);
         } else if is_outside || is_own(slice, dispatch.control_plane) {
             actions.push(DispatchAction::Delete(slice.key()));
         }
     }
-    let before = last_known.clone();
-    set_usages(&mut last_known, &allotted);
-    let changed = last_known.into_iter().zip(before).filter(|(now, before)| now != before);
-    actions.extend(changed.map(|(now, _)| DispatchAction::Put(now)));
+    actions.extend(changed_usages(&last_known, &allotted).into_iter().map(DispatchAction::Put));
     actions
 }
 

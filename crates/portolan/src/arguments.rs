@@ -35,7 +35,7 @@ use crate::hub_access::HubAccess;
 use crate::interpret::Interpret;
 use crate::logs::arguments::Logs;
 use crate::member::MemberAccess;
-use crate::migrate::arguments::Migrate;
+use crate::migrate::arguments::{Migrate, MigratedNamespaces};
 use crate::plan::arguments::Plan;
 #[cfg(feature = "playground")]
 use crate::playground::arguments::{Playground, Quickstart};
@@ -678,12 +678,8 @@ pub(crate) struct MigrateServices {
     /// Names of ServiceImports [default: all of the namespace]
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
-    /// Namespace [default: that of the context]
-    #[arg(short, long)]
-    pub(crate) namespace: Option<String>,
-    /// All namespaces
-    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "names"])]
-    pub(crate) all_namespaces: bool,
+    #[command(flatten)]
+    pub(crate) namespaces: MigratedNamespaces,
     /// Change the objects; without it, the steps are only printed
     #[arg(long)]
     pub(crate) apply: bool,

@@ -173,18 +173,19 @@ async fn drain_service(hub: &Client, service: &ObjectKey, cluster: &str, is_drai
     let mut drained = policy.spec.drained_clusters.clone();
     drained.retain(|name| name != cluster);
     drained.extend(is_drained.then(|| cluster.to_owned()));
-    if drained.is_empty() && is_made_here(policy, service) {
-        let version = Some(policy.metadata.resource_version.clone());
-        let gone = Delete { resource_version: version, ..Delete::default() };
-        return api.delete(&policy.metadata.key(), &gone).await.context("cannot delete the TrafficPolicy");
-    }
-    let patch = Patch::Merge(json!({ "metadata": { "resourceVersion": policy.metadata.resource_version },
-        "spec": { "drainedClusters": drained } }));
-    match api.patch(&policy.metadata.key(), &patch).await {
+    let (key, version) = (policy.metadata.key(), policy.metadata.resource_version.clone());
+    let written = if drained.is_empty() && is_made_here(policy, service) {
+        let gone = Delete { resource_version: Some(version), ..Delete::default() };
+        api.delete(&key, &gone).await
+    } else {
+        let patch = Patch::Merge(json!({ "metadata": { "resourceVersion": version },
+            "spec": { "drainedClusters": drained } }));
+        api.patch(&key, &patch).await.map(drop)
+    };
+    match written {
         Err(ClientError::Conflict(_)) => {
             bail!("TrafficPolicy {} was changed meanwhile: try again", policy.metadata.name)
         }
-        written => drop(written.context("cannot change the TrafficPolicy")?),
+        written => written.context("cannot change the TrafficPolicy"),
     }
-    Ok(())
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use portolan_api::conditions::binding::FULLY_APPLIED;
 use portolan_api::kubefed::{
-    FederatedType, FederatedTypeConfig, ORPHAN, ReplicaSchedulingPreference, SYSTEM_NAMESPACE, is_federated,
+    FederatedStatus, FederatedType, FederatedTypeConfig, ORPHAN, ReplicaSchedulingPreference,
+    SYSTEM_NAMESPACE, is_federated,
 };
 use portolan_api::meta::condition;
 use portolan_api::work::{
@@ -32,7 +33,7 @@ const FEDERATED_NAMESPACE: &str = "FederatedNamespace";
 /// Prints what takes the place of federated objects, or with `--apply` makes it so, one object after the other.
 pub(crate) async fn run(arguments: Migrate) -> Result<()> {
     let hub = arguments.hub.hub().await?;
-    let namespace = hub.namespace_or(arguments.namespace.as_deref()).to_owned();
+    let namespace = arguments.namespaces.chosen(&hub);
     let migration = Migration::read(hub.client, Duration::from_secs(arguments.timeout)).await?;
     let objects = migration.selected(&arguments, &namespace).await?;
     ensure!(!objects.is_empty(), "there is no such federated object");
@@ -88,7 +89,7 @@ impl Migration {
         Ok(migration)
     }
 
-    /// The federated objects that the arguments name. FederatedNamespaces come last, and only by name.
+    /// The federated objects that the arguments name; an empty `namespace` is all. FederatedNamespaces only if their kind is named.
     async fn selected(&self, arguments: &Migrate, namespace: &str) -> Result<Vec<Object>> {
         let resources: Vec<Resource> = match &arguments.kind {
             Some(kind) => {
@@ -109,7 +110,7 @@ impl Migration {
         let mut objects = Vec::new();
         for resource in resources {
             let api = self.hub.resource::<Object>(&resource);
-            let namespace = if resource.namespaced && !arguments.all_namespaces { namespace } else { "" };
+            let namespace = if resource.namespaced { namespace } else { "" };
             if arguments.names.is_empty() {
                 let listed = api.list(&Selection::namespace(namespace)).await;
                 let listed = listed.with_context(|| format!("cannot list {}", resource.plural))?;
@@ -132,11 +133,9 @@ impl Migration {
             format!("{kind} has no FederatedTypeConfig: `portolan federate enable` makes one")
         })?;
         ensure!(!federated.is_deleting(), "it is being deleted");
-        let status = federated.at(&["status", "conditions"]).and_then(|conditions| conditions.as_array());
-        let is_propagated =
-            status.into_iter().flatten().any(|one| one["type"] == "Propagation" && one["status"] == "True")
-                && federated.at(&["status", "observedGeneration"]) == Some(&json!(federated.generation()));
-        ensure!(is_propagated, "its condition Propagation is not True: mend what its status says first");
+        if let Some(problem) = FederatedStatus::problem(federated) {
+            bail!("its condition Propagation is not True: mend what its status says first: {problem}");
+        }
         self.refuse_with_preference(federated).await?;
         let clusters = self.clusters(federated).await?;
         let migrated = migrate(federated, of, &clusters)?;
@@ -207,7 +206,11 @@ impl Migration {
             .context("cannot delete it")?;
         let deadline = Instant::now() + self.timeout;
         loop {
-            let is_gone = matches!(api.get(&federated.key()).await, Err(ClientError::NotFound(_)));
+            let is_gone = match api.get(&federated.key()).await {
+                Ok(_) => false,
+                Err(ClientError::NotFound(_)) => true,
+                Err(error) => return Err(error).context("cannot read it"),
+            };
             let binding = if is_gone { self.binding(&migrated.template).await? } else { None };
             let is_applied = binding.is_some_and(|binding| {
                 condition(&binding.status.conditions, FULLY_APPLIED).is_some_and(|applied| applied.is_true())
@@ -216,6 +219,7 @@ impl Migration {
                 return Ok(());
             }
             if Instant::now() > deadline {
+                ensure!(is_gone, "it is not deleted yet; its policies take over when it is");
                 bail!("the template is not in all clusters yet: `portolan why` says why");
             }
             sleep(POLL_INTERVAL).await;
@@ -231,7 +235,8 @@ impl Migration {
         match self.hub.resource::<Object>(&found.resource).create(object).await {
             Ok(_) => anstream::println!("{} created", describe(object)),
             Err(ClientError::AlreadyExists(_)) => bail!(
-                "{} exists on the control plane: delete it, or the federated object, by hand; nothing else was changed",
+                "{} exists on the control plane already: delete it if an earlier run of this command made it, and run the command \
+                 again; the federated object was not changed",
                 describe(object)
             ),
             Err(error) => return Err(error).with_context(|| format!("cannot create {}", describe(object))),

@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result};
 use portolan_controllers::clusters::join::{JoinRequest, RegisterRequest, register};
-
 use portolan_plan::clusters::permissions::Placeable;
 
 use crate::arguments::Register;

@@ -52,16 +52,35 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
     let mut leadership = None;
     tokio::select! {
         () = scope.requested() => {}
-        // Nothing of this process may write any more: it ends at once.
-        ended = lead(&control_plane, election, &mut leadership, options, &scope) => return ended,
+        ended = lead(&control_plane, election, &mut leadership, options, &scope) => {
+            end_at_once(&scope).await;
+            return ended;
+        }
     }
     tracing::info!("control plane stops");
-    control_plane.stop(&scope, DRAIN).await;
-    if let Some(leadership) = leadership {
+    let stopped = control_plane.stop(&scope, DRAIN);
+    if let Some(mut leadership) = leadership {
+        // The controllers may write until they have stopped: the Lease is renewed until then.
+        tokio::select! {
+            () = stopped => {}
+            lost = leadership.lost() => {
+                end_at_once(&scope).await;
+                return Err(lost.into());
+            }
+        }
         leadership.release().await;
+    } else {
+        stopped.await;
     }
     tracing::info!("control plane has stopped");
     Ok(())
+}
+
+/// Drops everything that runs: another replica may lead, and nothing of this process may write any more.
+async fn end_at_once(scope: &Shutdown) {
+    if let Err(error) = scope.drain(Duration::ZERO).await {
+        tracing::debug!(%error, "ended");
+    }
 }
 
 /// Starts the embedded API server.

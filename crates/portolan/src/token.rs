@@ -23,17 +23,23 @@ pub(crate) async fn run(command: TokenCommand) -> Result<()> {
                 anyhow::ensure!(is_name(cluster), "{cluster:?} is not a name of a cluster");
             }
             let hub = connect(&hub).await?;
+            let name = cluster.clone().unwrap_or_else(|| "NAME".to_owned());
+            // Read before the token is made: one that is not printed cannot be used.
+            let command = if cluster.is_some() || print_register_command {
+                let placed = placed(&hub, None, &name).await;
+                let placed = placed.context("cannot read what is placed in clusters")?;
+                Some((registration_address(&hub).await?, placed))
+            } else {
+                None
+            };
             let lifetime = (!ttl.is_zero()).then_some(ttl);
             let request = TokenRequest { cluster, description, lifetime };
             let token =
                 create_token(&hub, &request, &Clock::system()).await.context("no token is created")?;
-            if request.cluster.is_none() && !print_register_command {
+            let Some((place, placed)) = command else {
                 anstream::println!("{}", token.token);
                 return Ok(());
-            }
-            let place = registration_address(&hub).await?;
-            let name = request.cluster.as_deref().unwrap_or("NAME");
-            let placed = placed(&hub, None, name).await.context("cannot read what is placed in clusters")?;
+            };
             let placed: Vec<String> = placed.iter().map(ToString::to_string).collect();
             let rights =
                 if placed.is_empty() { String::new() } else { format!(" --place {}", placed.join(",")) };

@@ -84,7 +84,7 @@ impl BuiltIn {
         }
         let names = names.into_iter().map(|(name, sets)| (name, sets.into_values().collect())).collect();
         let is_changed = self.dns.zones.change_public(zone, names, self.serial()).map_err(failure)?;
-        // Before, secondaries would get no answer; they are told when the zone is complete.
+        // While the zone is not complete, secondaries would get no copy; `complete` tells them.
         if is_changed && self.dns.zones.is_public_complete(zone) {
             self.notify(zone);
         }

@@ -62,7 +62,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
         batch: &'a [Change],
     ) -> BoxFuture<'a, Vec<Result<(), ProviderError>>>;
 
-    /// Called when a zone has everything that it is to have; `is_cleared` if that is nothing for good. By default there is
-    /// nothing to do then.
+    /// Called when every wanted record of a zone is written. With `is_cleared` no records are wanted there any more. Does nothing
+    /// by default.
     fn complete(&self, _zone: &DomainName, _is_cleared: bool) {}
 }

@@ -89,8 +89,11 @@ impl<P: Payload> SharedState<P> {
         }
     }
 
-    /// Drops some of the history up to `horizon`, which readers do not need any more.
+    /// Drops some of the history up to `horizon`, which is not kept any more. Only the writer calls it.
     pub(crate) fn forget(&self, horizon: Revision) {
+        if self.state.read().oldest() >= horizon {
+            return;
+        }
         let taken = self.state.write().tail.take_until(horizon, MAX_FORGOTTEN_EVENTS);
         // Freed without the lock.
         drop(taken);

@@ -21,6 +21,7 @@ const CLUSTERS: [&str; 2] = ["push", "pull"];
 /// What a control plane puts into a cluster.
 const KINDS: &str = "namespaces,serviceaccounts,secrets,configmaps,roles,rolebindings,clusterroles,clusterrolebindings,leases,\
                      customresourcedefinitions";
+
 struct Set {
     hub: Server,
     members: Playground,

@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::Target;
+use super::{Target, printed};
 use crate::playground::{self, Playground};
 
 /// Range of Services: Kubernetes' test/cmd asks for addresses in it.
@@ -86,14 +86,5 @@ fn free_port() -> Result<u16> {
 }
 
 fn kubectl(kubeconfig: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("kubectl")
-        .arg("--kubeconfig")
-        .arg(kubeconfig)
-        .args(arguments)
-        .output()
-        .context("cannot run kubectl")?;
-    if !output.status.success() {
-        bail!("kubectl {} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    printed(Command::new("kubectl").arg("--kubeconfig").arg(kubeconfig).args(arguments))
 }

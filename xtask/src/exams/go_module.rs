@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::printed;
+
 /// The folder in Go's module cache with the module of `path` that the module in `pins` requires.
 pub(super) fn folder(pins: &Path, path: &str) -> Result<PathBuf> {
     go(pins, &["mod", "download", path])?;
@@ -18,15 +20,7 @@ pub(super) fn folder(pins: &Path, path: &str) -> Result<PathBuf> {
 }
 
 fn go(folder: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("go")
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .context("cannot run go: install it")?;
-    if !output.status.success() {
-        bail!("go {} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    printed(Command::new("go").current_dir(folder).args(arguments))
 }
 
 /// Copies a folder; the copies can be written, unlike the files of the cache.

@@ -167,11 +167,11 @@ pub struct BuiltInProvider {
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(length(max = 13))]
     pub name_servers: Vec<ZoneNameServer>,
-    /// Secondary name servers that copy the zone. Nobody may when absent.
+    /// Secondary name servers that may copy the zone. Without it every copy is refused.
     #[serde(skip_serializing_if = "is_default")]
     pub transfers: Option<ZoneTransfers>,
-    /// Networks of clients by their region: the name of a Service in all clusters has for them the addresses in the region, while
-    /// it has any there. Clients of other networks get all addresses.
+    /// Regions of client networks. A client that asks for the name of a Service in all clusters gets the addresses in its region,
+    /// while there are any. Clients of other networks get all addresses.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(length(max = 64))]
     pub regions: Vec<ClientRegion>,
@@ -202,11 +202,11 @@ pub struct ZoneNameServer {
     pub addresses: Vec<String>,
 }
 
-/// Secondary name servers. A copy needs an address of `from` and a signature of `tsig`, as far as each is given; at least one is.
+/// Which secondary name servers may copy a zone. If `from` and `tsig` are both given, both must match; at least one must be given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ZoneTransfers {
-    /// Networks such as `192.0.2.0/24`. Any address when absent.
+    /// Networks such as `192.0.2.0/24`. Any address when absent; then `tsig` is needed.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(length(max = 64))]
     pub from: Vec<String>,

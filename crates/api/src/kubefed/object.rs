@@ -1,9 +1,11 @@
 //! The fields of federated objects (kubefed pkg/kubefedctl/enable/schema.go, pkg/controller/sync/status/status.go).
 
+use portolan_object::Object;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::PROPAGATION;
 use crate::meta::{ConditionStatus, LabelSelector};
 use crate::schema::{is_default, opaque_object};
 
@@ -111,6 +113,25 @@ pub struct FederatedStatus {
     pub clusters: Vec<MemberStatus>,
 }
 
+impl FederatedStatus {
+    /// Why a federated object is not in its clusters, in one line; `None` if it is.
+    pub fn problem(federated: &Object) -> Option<String> {
+        let status = federated.at(&["status"]).cloned().unwrap_or_default();
+        let status: Self = serde_json::from_value(status).unwrap_or_default();
+        let known = status.conditions.iter().find(|condition| condition.kind == PROPAGATION);
+        let Some(known) = known.filter(|_| status.observed_generation == federated.generation()) else {
+            return Some("the control plane has not reported on it yet".to_owned());
+        };
+        if known.status == ConditionStatus::True {
+            return None;
+        }
+        let clusters = status.clusters.iter().filter(|cluster| !cluster.status.is_empty());
+        let clusters: Vec<String> =
+            clusters.map(|cluster| format!("{} {}", cluster.name, cluster.status)).collect();
+        Some(format!("{} {} {}", known.reason, known.message, clusters.join(", ")).trim_end().to_owned())
+    }
+}
+
 /// Whether all clusters have what the federated object asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -149,4 +170,28 @@ pub struct MemberStatus {
     /// Status of the object in the cluster, if it is collected.
     #[serde(skip_serializing_if = "is_default")]
     pub remote_status: Option<Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_federated_object_is_said_in_one_line() {
+        let object = |generation: i64, status: &str| {
+            Object(json!({ "metadata": { "generation": 2 }, "status": { "observedGeneration": generation,
+                "conditions": [{ "type": "Propagation", "status": status, "reason": "CheckClusters", "message": "" }],
+                "clusters": [{ "name": "eu" }, { "name": "us", "status": "ClusterNotReady" }] } }))
+        };
+        assert_eq!(FederatedStatus::problem(&object(2, "True")), None);
+        assert_eq!(
+            FederatedStatus::problem(&object(2, "False")).as_deref(),
+            Some("CheckClusters  us ClusterNotReady")
+        );
+        assert!(
+            FederatedStatus::problem(&object(1, "True")).is_some_and(|text| text.contains("not reported"))
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! The identity by which other API servers know that a request comes from this one.
 //!
-//! It is made at each start and exists in memory only: whoever has its key can act as anybody there. The servers read the
-//! new authority from the ConfigMap, as they do when a cluster rotates it.
+//! It is made at each start and exists in memory only, because its key is enough to act as any user there. The servers read
+//! the new authority from the ConfigMap, as they do when a cluster rotates it.
 
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use portolan_net::pki::{Authority, Identity, PkiError};
 use serde_json::{Value, json};
 
+/// Name of the ConfigMap in `kube-system` that tells other API servers of the front proxy.
+pub(crate) const AUTHENTICATION: &str = "extension-apiserver-authentication";
 /// Common name of the client certificate.
 const CLIENT: &str = "front-proxy-client";
 /// Life of the certificate: that of its authority.
@@ -51,7 +53,7 @@ pub(crate) fn authentication_config(authority: &str, client_ca: Option<&str>) ->
         data["client-ca-file"] = json!(client_ca);
     }
     json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": data,
-            "metadata": { "name": "extension-apiserver-authentication", "namespace": "kube-system" } })
+            "metadata": { "name": AUTHENTICATION, "namespace": "kube-system" } })
 }
 
 /// The role that may read that ConfigMap.
@@ -61,6 +63,6 @@ pub(crate) fn authentication_reader() -> Value {
                           "labels": { "kubernetes.io/bootstrapping": "rbac-defaults" },
                           "annotations": { "rbac.authorization.kubernetes.io/autoupdate": "true" } },
             "rules": [{ "apiGroups": [""], "resources": ["configmaps"],
-                        "resourceNames": ["extension-apiserver-authentication"],
+                        "resourceNames": [AUTHENTICATION],
                         "verbs": ["get", "list", "watch"] }] })
 }

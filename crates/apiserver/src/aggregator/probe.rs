@@ -1,7 +1,6 @@
 //! The background task that asks the servers of APIServices for their resources (kubernetes
 //! staging/src/k8s.io/kube-aggregator/pkg/controllers/status/remote).
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,8 +122,7 @@ fn is_redefined(event: &Event<Record>) -> bool {
 /// Whether a changed Service or EndpointSlice is in the namespace of a server.
 fn is_of(event: &Event<Record>, routes: &Routes) -> bool {
     let namespace = event.key.split('/').nth(2).unwrap_or_default();
-    let namespaces: BTreeSet<&str> = routes.values().map(|remote| remote.service.0.as_str()).collect();
-    namespaces.contains(namespace)
+    routes.values().any(|remote| remote.service.0 == namespace)
 }
 
 async fn probe(server: Arc<Server>, remote: Arc<Remote>) -> (Arc<Remote>, Outcome) {

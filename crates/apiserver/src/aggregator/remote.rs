@@ -1,25 +1,20 @@
-//! [`Remote`]: an APIService whose group version another server answers.
+//! [`Remote`]: a group version that another API server answers, as its APIService describes it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
+use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::front_proxy::FrontProxy;
+use crate::ca_bundle;
+use crate::kinds;
 use crate::resources::RemoteVersion;
 use crate::tree;
 
 /// The servers of group versions, by the names of their APIServices.
 pub(crate) type Routes = BTreeMap<String, Arc<Remote>>;
-
-/// Priority of a group that has none, as of custom resources.
-const DEFAULT_PRIORITY: i64 = 1000;
 
 /// A group version of another server.
 #[derive(Debug)]
@@ -86,12 +81,13 @@ impl Remote {
 
     /// The group version as discovery shows it.
     pub(super) fn shown(&self) -> RemoteVersion {
-        let priority = tree::integer(&self.spec, "/groupPriorityMinimum").unwrap_or(DEFAULT_PRIORITY);
+        let priority = tree::integer(&self.spec, "/groupPriorityMinimum");
         let state = self.state.lock();
         RemoteVersion {
             group: self.group.clone(),
             version: self.version.clone(),
-            priority: u32::try_from(priority).unwrap_or_default(),
+            priority: priority
+                .map_or(kinds::CUSTOM_GROUP_PRIORITY, |minimum| u32::try_from(minimum).unwrap_or_default()),
             is_current: state.problem.is_none(),
             resources: state.resources.clone(),
         }
@@ -106,19 +102,9 @@ fn client_config(api_service: &Value, front_proxy: &FrontProxy) -> Result<Arc<Cl
     let builder = if tree::is_true(api_service, "/spec/insecureSkipTLSVerify") {
         builder.dangerous().with_custom_certificate_verifier(portolan_net::tls::accept_any())
     } else {
-        builder.with_root_certificates(roots(tree::str_at(api_service, "/spec/caBundle"))?)
+        builder.with_root_certificates(ca_bundle::roots(tree::str_at(api_service, "/spec/caBundle"))?)
     };
     let identity = &front_proxy.identity;
     let config = builder.with_client_auth_cert(identity.chain().to_vec(), identity.key().clone_key());
     config.map(Arc::new).map_err(|error| error.to_string())
-}
-
-fn roots(bundle: &str) -> Result<RootCertStore, String> {
-    let pem = STANDARD.decode(bundle).map_err(|error| format!("caBundle: {error}"))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| format!("caBundle: {error}"))?;
-        roots.add(certificate).map_err(|error| format!("caBundle: {error}"))?;
-    }
-    if roots.is_empty() { Err("caBundle has no certificate".to_owned()) } else { Ok(roots) }
 }

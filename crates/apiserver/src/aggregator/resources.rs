@@ -1,6 +1,6 @@
 //! The resources of another server, from the form in which every server tells them to the aggregated form.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::tree;
 
@@ -10,7 +10,7 @@ const MAX_RESOURCES: usize = 1000;
 /// `APIVersionDiscovery` without its freshness, from an `APIResourceList`.
 ///
 /// # Errors
-/// Why the document is none of this group version.
+/// Why the document does not list the resources of this group version.
 pub(super) fn read(document: &Value, group: &str, version: &str) -> Result<Value, String> {
     let group_version = format!("{group}/{version}");
     let kind = tree::str_at(document, "/kind");
@@ -43,19 +43,20 @@ pub(super) fn read(document: &Value, group: &str, version: &str) -> Result<Value
             });
             let subresources: Vec<Value> = own.collect();
             let scope = if tree::is_true(entry, "/namespaced") { "Namespaced" } else { "Cluster" };
-            let mut shown = json!({
-                "resource": name, "responseKind": of(entry), "scope": scope,
-                "singularResource": tree::str_at(entry, "/singularName"), "verbs": texts(entry, "verbs"),
-            });
+            let required = [
+                ("resource", json!(name)),
+                ("responseKind", of(entry)),
+                ("scope", json!(scope)),
+                ("singularResource", json!(tree::str_at(entry, "/singularName"))),
+                ("verbs", texts(entry, "verbs")),
+            ];
             let optional = [
                 ("shortNames", texts(entry, "shortNames")),
                 ("categories", texts(entry, "categories")),
                 ("subresources", Value::from(subresources)),
             ];
             let present = optional.into_iter().filter(|(_, list)| *list != json!([]));
-            let fields: &mut Map<String, Value> = shown.as_object_mut().expect("an object was written above");
-            fields.extend(present.map(|(name, list)| (name.to_owned(), list)));
-            shown
+            required.into_iter().chain(present).collect::<Value>()
         })
         .collect();
     Ok(json!({ "version": version, "resources": resources }))

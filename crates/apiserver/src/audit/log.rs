@@ -1,5 +1,6 @@
 //! The file of the log: one event a line, written by a thread of its own, and renamed when it is full.
 
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,6 +11,7 @@ use std::thread;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -71,18 +73,20 @@ impl Log {
 
     /// Hands an event to the thread.
     pub(super) fn write(&self, event: &impl Serialize) {
-        let Ok(mut line) = serde_json::to_vec(event) else { return };
+        let Ok(mut line) = serde_json::to_vec(event) else { return note_loss(&self.lost, "it is no JSON") };
         line.push(b'\n');
         match self.events.try_send(line) {
             Ok(()) => {}
             // Requests wait for room when they begin, so few events come here.
             Err(TrySendError::Full(line)) => {
+                // An answer may be dropped while the runtime ends.
+                let Ok(runtime) = Handle::try_current() else {
+                    return note_loss(&self.lost, "the server is stopping");
+                };
                 let events = self.events.clone();
-                tokio::spawn(async move { events.send(line).await });
+                runtime.spawn(async move { events.send(line).await });
             }
-            Err(TrySendError::Closed(_)) => {
-                self.lost.fetch_add(1, Ordering::Relaxed);
-            }
+            Err(TrySendError::Closed(_)) => note_loss(&self.lost, "the thread that writes has ended"),
         }
     }
 }
@@ -90,12 +94,17 @@ impl Log {
 fn write_all(mut target: Target, mut waiting: Receiver<Vec<u8>>, lost: &AtomicU64) {
     while let Some(line) = waiting.blocking_recv() {
         if let Err(error) = target.write(&line) {
-            let lost = lost.fetch_add(1, Ordering::Relaxed) + 1;
-            // Not one line for each event: the disk may be full for hours.
-            if lost.is_power_of_two() {
-                tracing::error!(%error, lost, "an audit event cannot be written");
-            }
+            note_loss(lost, error);
         }
+    }
+}
+
+/// Counts an event that cannot be written, and reports it.
+fn note_loss(lost: &AtomicU64, error: impl Display) {
+    let lost = lost.fetch_add(1, Ordering::Relaxed) + 1;
+    // Not one line for each event: the disk may be full for hours.
+    if lost.is_power_of_two() {
+        tracing::error!(%error, lost, "an audit event cannot be written");
     }
 }
 
@@ -125,10 +134,16 @@ impl Target {
             Self::File { settings, file, size } => {
                 let length = line.len() as u64;
                 if *size > 0 && *size + length > settings.max_bytes {
-                    fs::rename(&settings.path, backup(&settings.path, Timestamp::now()))?;
+                    match fs::rename(&settings.path, backup(&settings.path, Timestamp::now())) {
+                        // It was renamed for an earlier event, but the next file could not be opened then.
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                        renamed => renamed?,
+                    }
                     *file = append(&settings.path)?;
                     *size = 0;
-                    delete_oldest(&settings.path, settings.max_backups)?;
+                    if let Err(error) = delete_oldest(&settings.path, settings.max_backups) {
+                        tracing::warn!(%error, "old files of the audit log cannot be deleted");
+                    }
                 }
                 file.write_all(line)?;
                 *size += length;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{HeaderName, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::BodyExt as _;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Response};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use portolan_net::clock::Clock;
@@ -40,21 +40,21 @@ pub(crate) struct Auditing {
 
 impl Auditing {
     /// Records the arrival of a request.
-    pub(super) fn begin<B>(
+    pub(super) fn begin(
         log: Log,
         decision: Decision,
-        request: &Request<B>,
+        (parts, headers): (&Parts, &HeaderMap),
         info: &RequestInfo,
         user: Option<&User>,
         now: Timestamp,
     ) -> Arc<Self> {
         let header = |name: HeaderName| {
-            let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
         };
         let sent = header(AUDIT_ID);
         let is_usable = !sent.is_empty() && sent.len() <= MAX_ID;
-        let peer = request.extensions().get::<PeerAddress>().map(|peer| peer.0.ip().to_string());
+        let peer = parts.extensions.get::<PeerAddress>().map(|peer| peer.0.ip().to_string());
         let time = format_micro_time(now);
         let event = Event {
             kind: "Event",
@@ -62,7 +62,7 @@ impl Auditing {
             level: decision.level.word(),
             audit_id: if is_usable { sent } else { uuid::Uuid::new_v4().to_string() },
             stage: Stage::RequestReceived.word(),
-            request_uri: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
+            request_uri: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             verb: info.verb,
             user: event_user(user),
             impersonated_user: None,
@@ -130,12 +130,11 @@ impl Auditing {
             _ => 0,
         };
         let (record, clock) = (Arc::clone(self), clock.clone());
-        response.map(|body| {
-            Tee::new(body, kept, move |bytes| record.complete(code, bytes, clock.now())).boxed_unsync()
-        })
+        response.map(|body| Tee::attach(body, kept, move |bytes| record.complete(code, bytes, clock.now())))
     }
 
-    /// Records the end of the answer; `body` is `None` if it was not kept whole.
+    /// Records the end of the answer. `body` is `None` if it was too large to keep; one that was cut off is no JSON, and is
+    /// left out too.
     fn complete(&self, code: u16, body: Option<&[u8]>, now: Timestamp) {
         let object: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
         {

@@ -1,28 +1,34 @@
-//! [`Tee`]: a body that is passed on, of which the beginning is kept until the end.
-
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+//! [`Tee`]: keeps the beginning of an answer while it is sent.
 
 use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::Frame;
+use http_body_util::BodyExt as _;
 
-use crate::respond::{Body, BoxError};
+use crate::respond::Body;
 
 type Ended = Box<dyn FnOnce(Option<&[u8]>) + Send>;
 
-/// Passes a body on, and tells its end: the kept bytes, or `None` if they are more than the limit or were not all sent.
+/// Keeps what is sent, and hands it over when the body is dropped: at its end, or when the client has gone.
 pub(super) struct Tee {
-    body: Body,
     kept: Vec<u8>,
     limit: usize,
-    is_whole: bool,
     ended: Option<Ended>,
 }
 
 impl Tee {
-    pub(super) fn new(body: Body, limit: usize, ended: impl FnOnce(Option<&[u8]>) + Send + 'static) -> Self {
-        let is_whole = body.is_end_stream();
-        Self { body, kept: Vec::new(), limit, is_whole, ended: Some(Box::new(ended)) }
+    /// Attaches to a body. `ended` gets the bytes that were sent, or `None` if they are more than `limit`.
+    pub(super) fn attach(
+        body: Body,
+        limit: usize,
+        ended: impl FnOnce(Option<&[u8]>) + Send + 'static,
+    ) -> Body {
+        let mut tee = Self { kept: Vec::new(), limit, ended: Some(Box::new(ended)) };
+        let keep = move |frame: &Frame<Bytes>| {
+            if let Some(data) = frame.data_ref() {
+                tee.keep(data);
+            }
+        };
+        body.inspect_frame(keep).boxed_unsync()
     }
 
     fn keep(&mut self, data: &Bytes) {
@@ -35,42 +41,10 @@ impl Tee {
     }
 }
 
-impl HttpBody for Tee {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let next = ready!(Pin::new(&mut self.body).poll_frame(context));
-        match &next {
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    self.keep(data);
-                }
-                self.is_whole = self.body.is_end_stream();
-            }
-            Some(Err(_)) => {}
-            None => self.is_whole = true,
-        }
-        Poll::Ready(next)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 impl Drop for Tee {
     fn drop(&mut self) {
         if let Some(ended) = self.ended.take() {
-            let is_kept = self.is_whole && self.limit > 0;
-            ended(is_kept.then_some(&*self.kept));
+            ended((self.limit > 0).then_some(&*self.kept));
         }
     }
 }

@@ -97,14 +97,19 @@ impl Authentication {
         self.issuer.as_ref()
     }
 
-    /// Fetches what the verification of the token of an `Authorization` header needs from others.
+    /// Whether tokens of OpenID Connect providers are accepted.
+    pub(crate) fn has_providers(&self) -> bool {
+        !self.providers.is_empty()
+    }
+
+    /// [`Self::prepare_token`] for the token of an `Authorization` header.
     pub(crate) async fn prepare(&self, authorization: &[u8], now: Timestamp) {
         if let Some(token) = bearer(authorization).and_then(|token| std::str::from_utf8(token).ok()) {
             self.prepare_token(token, now).await;
         }
     }
 
-    /// Fetches what the verification of a token needs from others.
+    /// Fetches the keys that verify a token of an OpenID Connect provider, if they are not known.
     pub(crate) async fn prepare_token(&self, token: &str, now: Timestamp) {
         self.providers.prepare(token, now).await;
     }

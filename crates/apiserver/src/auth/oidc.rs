@@ -56,6 +56,11 @@ impl JwtIssuers {
         issuers.map(Self)
     }
 
+    /// Whether no issuer is trusted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Fetches the keys that the verification of a token needs, if they are not known.
     pub(crate) async fn prepare(&self, token: &str, now: Timestamp) {
         if let Some(issuer) = self.issuer_of(token) {
@@ -63,7 +68,7 @@ impl JwtIssuers {
         }
     }
 
-    /// The user of a token; `None` if it is of none of the issuers.
+    /// The user of a token; `None` if the token comes from another issuer than these.
     pub(super) fn user(&self, token: &str, now: Timestamp) -> Option<Result<User, TokenError>> {
         let issuer = self.issuer_of(token)?;
         Some(issuer.user(token, now).map_err(|problem| TokenError::Provider(format!("oidc: {problem}"))))

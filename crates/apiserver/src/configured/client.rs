@@ -4,8 +4,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{Request, Uri};
@@ -13,15 +11,15 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use portolan_store::Store;
-use rustls::{ClientConfig as TlsConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls::ClientConfig as TlsConfig;
+use rustls_pki_types::ServerName;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::types::{ClientConfig, ServiceReference};
+use crate::ca_bundle;
 use crate::record::Record;
 use crate::service_endpoint;
 
@@ -57,19 +55,10 @@ impl Client {
             (None, Some(service)) => Place::Service(service.clone()),
             (None, None) => return Err("clientConfig has neither url nor service".to_owned()),
         };
-        let pem = STANDARD.decode(&config.ca_bundle).map_err(|error| format!("caBundle: {error}"))?;
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|error| format!("caBundle: {error}"))?;
-            roots.add(certificate).map_err(|error| format!("caBundle: {error}"))?;
-        }
-        if roots.is_empty() {
-            return Err("caBundle has no certificate".to_owned());
-        }
         let tls = TlsConfig::builder_with_provider(portolan_net::tls::provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
+            .with_root_certificates(ca_bundle::roots(&config.ca_bundle)?)
             .with_no_client_auth();
         Ok(Self { place, tls: Arc::new(tls) })
     }

@@ -41,6 +41,9 @@ pub(super) fn mutate(
     object: &mut Value,
     old: Option<&Value>,
 ) -> Result<bool, Status> {
+    if policies.is_empty() {
+        return Ok(false);
+    }
     let before = object.clone();
     for policy in policies {
         let is_repeated = policy.rules.reinvocation_policy == ReinvocationPolicy::IfNeeded;

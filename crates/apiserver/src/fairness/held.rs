@@ -1,24 +1,16 @@
 //! The body of an answer, which gives back what it holds while it is sent.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use bytes::Bytes;
 use http::Response;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 use portolan_object::Status;
 
 use super::Share;
-use crate::respond::{Body, BoxError, Streaming};
+use crate::respond::{Body, Streaming};
 
 /// Answers up to this size are not counted, in bytes.
 const UNCOUNTED: usize = 16 * 1024;
-
-struct HeldBody {
-    body: Body,
-    share: Share,
-}
 
 /// Lets an answer keep the share of its request until it has been sent.
 ///
@@ -35,32 +27,12 @@ pub(crate) fn attach(share: Option<Share>, response: Response<Body>) -> Result<R
         }
         share.hold(size)?;
     }
-    Ok(response.map(|body| HeldBody { body, share }.boxed_unsync()))
-}
-
-impl HttpBody for HeldBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            let sent = data.len();
-            self.share.release(sent);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    Ok(response.map(|body| {
+        let release = move |frame: &Frame<Bytes>| {
+            if let Some(data) = frame.data_ref() {
+                share.release(data.len());
+            }
+        };
+        body.inspect_frame(release).boxed_unsync()
+    }))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use portolan_store::{Batch, CommitError, Event, Query};
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{PREFIX, are_in, of, status};
 use crate::background::{PassError, repeat};
@@ -50,6 +50,7 @@ async fn follow(server: Arc<Server>) -> Result<(), PassError> {
     let mut watch = server.store.watch("", page.revision)?;
     drop(page);
     let mut changed = namespaces.clone();
+    let mut due = Instant::now() + FULL;
     loop {
         for namespace in std::mem::take(&mut changed) {
             if are_in(&server, &namespace) {
@@ -61,14 +62,17 @@ async fn follow(server: Arc<Server>) -> Result<(), PassError> {
         if namespaces.is_empty() {
             return Ok(());
         }
-        let Ok(event) = timeout(FULL, watch.next()).await else {
+        if let Ok(event) = timeout_at(due, watch.next()).await {
+            let mut next = Some(event?);
+            while let Some(event) = next {
+                note(&event, &mut namespaces, &mut changed);
+                next = watch.try_next()?;
+            }
+        }
+        // Also while events come all the time: the watch has those of the whole store.
+        if Instant::now() >= due {
             changed.clone_from(&namespaces);
-            continue;
-        };
-        let mut next = Some(event?);
-        while let Some(event) = next {
-            note(&event, &mut namespaces, &mut changed);
-            next = watch.try_next()?;
+            due = Instant::now() + FULL;
         }
         if !changed.is_empty() {
             sleep(BATCH).await;

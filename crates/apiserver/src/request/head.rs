@@ -8,7 +8,8 @@ use portolan_object::Status;
 /// Checks the head of a request; `is_http1` if it came in HTTP/1.1, where `Host` is required.
 ///
 /// # Errors
-/// 400 for a missing or a second `Host`, 417 for an `Expect` other than `100-continue`, 501 for a body in another transfer coding than `chunked`, as Go's server answers.
+/// 400 for a missing or a second `Host`, 417 for an `Expect` other than `100-continue`, 501 for a body in another transfer
+/// coding than `chunked`, as Go's server answers.
 pub(crate) fn check(headers: &HeaderMap, is_http1: bool) -> Result<(), Status> {
     if is_http1 && !headers.contains_key(HOST) {
         return Err(Status::bad_request("missing required Host header"));

@@ -80,10 +80,16 @@ impl Reconciler for Importer {
         let outcome = self.reconcile_both(key, of_set, explicit, own).await;
         self.set_problems(key, &outcome);
         match outcome {
-            Ok(_) if self.discovery.refusals.has(self.site.member().name(), key) => {
-                Outcome::RequeueAfter(REFUSED_RECHECK)
+            Ok(_) => {
+                let is_refused = self.discovery.refusals.has(self.site.member().name(), key);
+                match self.moving.outcome(key, self.discovery.clock.elapsed()) {
+                    Outcome::Done if is_refused => Outcome::RequeueAfter(REFUSED_RECHECK),
+                    Outcome::RequeueAfter(step) if is_refused => {
+                        Outcome::RequeueAfter(step.min(REFUSED_RECHECK))
+                    }
+                    next => next,
+                }
             }
-            Ok(_) => self.moving.outcome(key, self.discovery.clock.elapsed()),
             Err(ImportError::Client(error)) => Outcome::retry(error),
             Err(error @ ImportError::ForeignService { .. }) => {
                 tracing::warn!(cluster = %self.site.member().name(), import = %key, %error);

@@ -10,7 +10,7 @@ use portolan_plan::discovery::transition::Transitions;
 use portolan_plan::discovery::usage::Allotment;
 use portolan_runtime::Outcome;
 
-/// The services with a transition time, each with that time. Limited by the number of imports.
+/// The services with a transition time, each with that time. Limited by the number of services with exporters.
 #[derive(Default)]
 pub(super) struct MovingTraffic(Mutex<BTreeMap<ObjectKey, (Duration, Transitions)>>);
 
@@ -24,11 +24,11 @@ impl MovingTraffic {
         now: Duration,
         allotted: impl FnOnce() -> BTreeMap<String, Allotment>,
     ) -> BTreeMap<String, u32> {
-        if time.is_zero() {
+        let allotted = if time.is_zero() { BTreeMap::new() } else { allotted() };
+        if allotted.is_empty() {
             self.forget(service);
             return BTreeMap::new();
         }
-        let allotted = allotted();
         let mut services = self.0.lock();
         let (known_time, transitions) = services.entry(service.clone()).or_default();
         *known_time = time;

@@ -11,7 +11,7 @@ use portolan_runtime::client::Patch;
 use portolan_runtime::{Cache, ClientError, Outcome, Queue, Reconciler, driver};
 use serde_json::json;
 
-use super::traffic::place;
+use super::traffic::{place, said};
 use crate::hub::Hub;
 use crate::missing::ignore_missing;
 
@@ -23,11 +23,14 @@ struct PolicyStatus {
 /// Keeps the status of all policies.
 pub(super) fn start(hub: &Hub, policies: &Cache<TrafficPolicy>) {
     let queue: Queue<ObjectKey> = hub.client.metrics().queue("traffic-policies", None);
-    // A policy has no effect beside an older one of its namespace.
     let (changed, all) = (queue.clone(), policies.clone());
     policies.observe(move |change| {
-        let siblings = all.list_namespace(&change.key.namespace);
-        siblings.iter().for_each(|policy| changed.add(policy.metadata.key()));
+        changed.add(change.key.clone());
+        // Some fields of a policy have no effect beside an older one of its namespace.
+        if change.old.as_deref().map(said) != change.new.as_deref().map(said) {
+            let siblings = all.keys_of_namespace(&change.key.namespace);
+            siblings.into_iter().for_each(|key| changed.add(key));
+        }
     });
     let (changed, all) = (queue.clone(), policies.clone());
     hub.clusters.observe(move |change| {
@@ -43,8 +46,10 @@ impl Reconciler for PolicyStatus {
     type Key = ObjectKey;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
-        self.hub.clusters.synced().await;
-        self.policies.synced().await;
+        // Missing looks like deleted until the caches are synced.
+        if !(self.hub.clusters.synced().await && self.policies.synced().await) {
+            return Outcome::Done;
+        }
         match self.policies.get(key).filter(|policy| !policy.metadata.is_deleting()) {
             Some(policy) => self.report(key, &policy).await.into(),
             None => Outcome::Done,

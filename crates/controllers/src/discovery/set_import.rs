@@ -109,6 +109,10 @@ impl Importer {
             MembershipState::NoSet => None,
             MembershipState::Member(membership) => Some(membership).filter(|_| !is_explicit),
         };
+        // An explicit import has noted its own.
+        if membership.is_none() && !is_explicit {
+            self.moving.forget(key);
+        }
         let Some(imports) = self.site.import_cache() else { return Ok(Vec::new()) };
         let derived_service = self.derived_service(key, import.as_deref());
         let has_objects = || {
@@ -190,12 +194,9 @@ impl Importer {
             derived_service: service.as_deref(),
             slices: slices.iter().map(AsRef::as_ref).collect(),
         };
-        match &mut exported {
-            Some(exported) => {
-                let (time, now) = (exported.routing.transition, self.discovery.clock.elapsed());
-                exported.routing.moving = self.moving.step(key, time, now, || allotments(exported, &member));
-            }
-            None => self.moving.forget(key),
+        if let Some(exported) = &mut exported {
+            let (time, now) = (exported.routing.transition, self.discovery.clock.elapsed());
+            exported.routing.moving = self.moving.step(key, time, now, || allotments(exported, &member));
         }
         let now = crate::time::rfc3339(&self.discovery.clock);
         let named = self.site.slices(&set_import.derived_service);

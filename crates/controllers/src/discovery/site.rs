@@ -246,15 +246,13 @@ impl Site {
     /// Exported services in one namespace.
     pub(super) fn exported_in(&self, namespace: &str) -> Vec<ObjectKey> {
         let types = self.types.read();
-        let exports = types.exports.iter().flat_map(|exports| exports.list_namespace(namespace));
-        exports.map(|export| export.key()).collect()
+        types.exports.as_ref().map(|exports| exports.keys_of_namespace(namespace)).unwrap_or_default()
     }
 
     /// Imported services in one namespace.
     pub(super) fn imported_in(&self, namespace: &str) -> Vec<ObjectKey> {
         let types = self.types.read();
-        let imports = types.imports.iter().flat_map(|imports| imports.list_namespace(namespace));
-        imports.map(|import| import.key()).collect()
+        types.imports.as_ref().map(|imports| imports.keys_of_namespace(namespace)).unwrap_or_default()
     }
 
     /// Whether the member has an import of the service, or a derived Service of a deleted one.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use portolan_api::annotations::cluster::DRAINED;
 use portolan_api::cluster::Cluster;
+use portolan_api::traffic::TrafficPolicy;
 use portolan_object::ObjectKey;
 use portolan_plan::discovery::routing::{Exporting, Routing, routing};
 use portolan_plan::discovery::traffic_policy::{ExporterState, policies_of};
@@ -29,19 +30,19 @@ impl Discovery {
         let of_namespace = self.policies.list_namespace(&service.namespace);
         let policies = policies_of(service, of_namespace.iter().map(AsRef::as_ref));
         let policy = policies.first().copied();
-        let acts_on_silence = policy.is_some_and(|policy| policy.spec.withdrawal.unseen.is_some());
-        let since_policy = policy.and_then(|policy| policy.metadata.creation_timestamp.clone());
-        let clusters = self.clusters.list();
         let mut withdrawn = self.withdrawn(site);
-        let is_drained = |cluster: &Cluster| cluster.metadata.annotation(DRAINED).is_some();
-        if policies.is_empty() && withdrawn.is_empty() && !clusters.iter().any(|cluster| is_drained(cluster))
-        {
+        // The usual case, for every changed endpoint in every importing member: it does not go through the clusters.
+        if policies.is_empty() && withdrawn.is_empty() && self.drained.read().is_empty() {
             return Routing::default();
         }
+        let acts_on_silence = policy.is_some_and(|policy| policy.spec.withdrawal.unseen.is_some());
+        let since_policy = policy.and_then(|policy| policy.metadata.creation_timestamp.clone());
+        let own_set = self.sets.membership(importer).map(|membership| membership.set);
+        let clusters = self.clusters.list();
         let mut exporters = Vec::new();
         for cluster in &clusters {
             let name = ClusterName::new(cluster.metadata.name.as_str());
-            let Some(label) = self.label(importer, &name, labels) else { continue };
+            let Some(label) = self.label(own_set.as_deref(), &name, labels) else { continue };
             let mut exporting = Exporting {
                 label,
                 cluster: Some(&**cluster),
@@ -76,25 +77,40 @@ impl Discovery {
     /// Queues every service that a TrafficPolicy governs, after a cluster moved or changed its labels.
     pub(super) fn queue_governed(&self) {
         let namespaces: BTreeSet<String> =
-            self.policies.keys().into_iter().map(|policy| policy.namespace.to_string()).collect();
+            self.policies.keys().into_iter().map(|policy| policy.namespace).collect();
         namespaces.iter().for_each(|namespace| self.queue_in_namespace(namespace));
     }
 
-    /// What an importing member calls a cluster; `None` if it cannot have endpoints of it.
-    fn label(&self, importer: &ClusterName, cluster: &ClusterName, labels: Labels) -> Option<String> {
+    /// Keeps which clusters are drained, so that a pass need not look through all of them.
+    pub(super) fn note_drained(&self, name: &ClusterName, cluster: Option<&Cluster>) {
+        let is_drained = cluster.is_some_and(|cluster| cluster.metadata.annotation(DRAINED).is_some());
+        let mut drained = self.drained.write();
+        if is_drained {
+            drained.insert(name.clone());
+        } else {
+            drained.remove(name);
+        }
+    }
+
+    /// What an importing member of `own_set` calls a cluster; `None` if it cannot have endpoints of it.
+    fn label(&self, own_set: Option<&str>, cluster: &ClusterName, labels: Labels) -> Option<String> {
         match labels {
             Labels::Names => Some(cluster.to_string()),
             Labels::Ids => {
-                let (theirs, own) = (self.sets.membership(cluster)?, self.sets.membership(importer)?);
-                (theirs.set == own.set).then_some(theirs.id)
+                let theirs = self.sets.membership(cluster)?;
+                (Some(theirs.set.as_str()) == own_set).then_some(theirs.id)
             }
         }
     }
 }
 
 /// What TrafficPolicies select a cluster by.
-pub(super) fn place(cluster: &Cluster) -> impl PartialEq + use<> {
+pub(super) fn place(cluster: &Cluster) -> impl PartialEq {
     let spec = &cluster.spec;
-    let place = (spec.provider.clone(), spec.region.clone(), spec.zone.clone(), spec.zones.clone());
-    (place, cluster.metadata.labels.clone())
+    (&spec.provider, &spec.region, &spec.zone, &spec.zones, &cluster.metadata.labels)
+}
+
+/// What a TrafficPolicy says: a change of its status alone changes no traffic.
+pub(super) fn said(policy: &TrafficPolicy) -> impl PartialEq {
+    (&policy.spec, &policy.metadata.uid)
 }

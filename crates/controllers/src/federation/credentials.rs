@@ -184,7 +184,13 @@ fn built_in(
                 "it must be an address with a port: 192.0.2.53:53",
             )?;
             let from = all(&transfers.from, "transfers.from", "it must be a network such as 192.0.2.0/24")?;
-            Some(Transfers { from, key: key(transfers.tsig.as_ref(), secret)? })
+            let key = key(transfers.tsig.as_ref(), secret)?;
+            // Without both, every client could copy the zone. Admission refuses it too, but another API server may lack that.
+            if from.is_empty() && key.is_none() {
+                let want = "it must have from, tsig or both: they say which servers may copy the zone";
+                return Err(CredentialsError::Field { field: "transfers", value: String::new(), want });
+            }
+            Some(Transfers { from, key })
         }
     };
     let mut regions = Vec::new();

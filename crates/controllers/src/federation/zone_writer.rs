@@ -109,7 +109,15 @@ impl ZoneWriter {
         let known = match self.known.take() {
             Some(known) if known.read.elapsed() < RESYNC => known,
             _ => {
-                let sets = publisher.list(zone).await?;
+                let listed = publisher.list(zone).await;
+                let sets = match listed {
+                    Ok(sets) => sets,
+                    Err(error) => {
+                        // Another Federation may have withdrawn a zone that this process serves: a new publisher serves it again.
+                        self.publisher = None;
+                        return Err(error.into());
+                    }
+                };
                 let sets = sets.into_iter().map(|set| (set.key(), set)).collect();
                 Known { sets, read: Instant::now() }
             }

@@ -68,7 +68,7 @@ impl FederatedObjects {
         // With both collections on, KubeFed fills `remoteStatus` only.
         if configured.has_service_status && !assessment.collects_status {
             let (hub, binding) = (self.pipeline.hub(), binding_key(object.kind(), &key.key));
-            service_status::write(hub, &self.statuses, &object, &binding).await?;
+            service_status::write(hub, &self.statuses, &object, &binding, &assessment.clusters).await?;
         }
         self.report(key, of, &object, &assessment).await
     }

@@ -1,7 +1,9 @@
 //! Writes the FederatedServiceStatus of a FederatedService, if its FederatedTypeConfig collects it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use portolan_api::cluster::Cluster;
 use portolan_api::conditions::work::APPLIED;
 use portolan_api::kubefed::FederatedServiceStatus;
 use portolan_api::meta::condition;
@@ -16,22 +18,23 @@ use super::facts;
 use crate::hub::Hub;
 use crate::missing::ignore_missing;
 
-/// Creates the object, or brings its entries up to date.
+/// Creates the object, or brings its entries up to date. `clusters` are those of the federation.
 pub(super) async fn write(
     hub: &Hub,
     statuses: &Cache<FederatedServiceStatus>,
     federated: &Object,
     binding: &ObjectKey,
+    clusters: &BTreeMap<String, Arc<Cluster>>,
 ) -> Result<(), ClientError> {
     let works = facts::works(hub, binding);
-    let ready = facts::clusters(hub).into_iter().filter(|(_, cluster)| facts::is_ready(cluster));
-    let clusters: BTreeMap<String, Option<Option<Value>>> = ready
+    let ready = clusters.iter().filter(|(_, cluster)| facts::is_ready(cluster));
+    let reported: BTreeMap<String, Option<Option<Value>>> = ready
         .map(|(name, _)| {
-            let reported = works.get(&name).filter(|work| is_in_cluster(work)).map(|work| reported(work));
-            (name, reported)
+            let reported = works.get(name).filter(|work| is_in_cluster(work)).map(|work| reported(work));
+            (name.clone(), reported)
         })
         .collect();
-    let wanted = service_status(federated, clusters);
+    let wanted = service_status(federated, reported);
     let (key, api) = (federated.key(), hub.client.kind::<FederatedServiceStatus>());
     let written = match statuses.get(&key) {
         Some(present) if present.cluster_status == wanted.cluster_status => return Ok(()),

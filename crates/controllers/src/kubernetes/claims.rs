@@ -35,10 +35,18 @@ pub(super) fn observe(
     kind: &'static str,
     queue: &Queue<ObjectKey>,
 ) {
-    let (adder, owners) = (queue.clone(), owners.clone());
+    let adder = queue.clone();
     objects.observe(move |change| {
         let versions = change.old.iter().chain(&change.new);
         versions.filter_map(|object| controller_of_kind(object, kind)).for_each(|owner| adder.add(owner));
+    });
+    observe_orphans(objects, owners, queue);
+}
+
+/// Queues the owners that select an orphan whenever one appears or changes.
+pub(super) fn observe_orphans(objects: &Cache<Object>, owners: &Cache<Object>, queue: &Queue<ObjectKey>) {
+    let (adder, owners) = (queue.clone(), owners.clone());
+    objects.observe(move |change| {
         if let Some(orphan) = change.new.as_ref().filter(|object| controller(object).is_none()) {
             let candidates = owners.list_namespace(orphan.namespace());
             let selecting = candidates.iter().filter(|owner| selector(owner).matches_object(orphan));

@@ -62,7 +62,7 @@ pub(super) fn start(
         }
     });
     claims::observe(revisions, &sets, "DaemonSet", &queue);
-    claims::observe(pods, &sets, "DaemonSet", &queue);
+    claims::observe_orphans(pods, &sets, &queue);
     expectations.observe(pods, &queue, |pod| controller_of_kind(pod, "DaemonSet"));
     let controller = DaemonSets {
         api: client.resource(&resource),

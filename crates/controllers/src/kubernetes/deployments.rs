@@ -6,7 +6,7 @@ use std::time::Duration;
 use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::kubernetes::deployment::{DeploymentAction, after_collision, is_same_set, plan};
+use portolan_plan::kubernetes::deployment::{DeploymentAction, REVISION, after_collision, is_same_set, plan};
 use portolan_plan::kubernetes::pods;
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::events::{Regarding, Severity};
@@ -21,7 +21,6 @@ use crate::merge::difference;
 use crate::missing::ignore_missing;
 
 const KIND: &str = "Deployment";
-const REVISION: &str = "deployment.kubernetes.io/revision";
 
 struct Deployments {
     api: Api<Object>,

@@ -60,7 +60,7 @@ pub(super) fn start(
     let expectations = Arc::new(Expectations::default());
     let adder = queue.clone();
     sets.observe(move |change| adder.add(change.key.clone()));
-    claims::observe(pods, sets, kind, &queue);
+    claims::observe_orphans(pods, sets, &queue);
     expectations.observe(pods, &queue, move |pod| controller_of_kind(pod, kind));
     let controller = ReplicaSets {
         api: client.resource(sets.resource()),

@@ -72,10 +72,14 @@ pub(super) fn start(hub: &Hub, interpreters: &Interpreters, brake: BrakeOptions)
     let (queues_of_works, works) = (queues.clone(), hub.works.clone());
     interpreters.observe(move |kind| {
         let queues = queues_of_works.read();
-        for work in works.list().iter().filter(|work| kind.is_none_or(|kind| holds(work, kind))) {
-            let cluster = names::cluster_of_execution_namespace(&work.metadata.namespace);
-            if let Some(queue) = cluster.and_then(|cluster| queues.get(&ClusterName::new(cluster))) {
-                queue.add(work.metadata.key());
+        // One Work at a time is decoded.
+        for key in works.keys() {
+            let cluster = names::cluster_of_execution_namespace(&key.namespace);
+            let Some(queue) = cluster.and_then(|cluster| queues.get(&ClusterName::new(cluster))) else {
+                continue;
+            };
+            if kind.is_none_or(|kind| works.get(&key).is_some_and(|work| holds(&work, kind))) {
+                queue.add(key);
             }
         }
     });

@@ -156,13 +156,13 @@ pub(super) fn cluster_changed(pipeline: &Pipeline, change: &Change<Cluster>) {
 fn queue_selected(pipeline: &Pipeline, federation: &Federation, namespace: Option<&str>) {
     for kind in kinds(&federation.spec) {
         let Some(cache) = pipeline.templates.of_kind(&kind) else { continue };
-        let objects = match namespace {
-            Some(namespace) => cache.list_namespace(namespace),
-            None => cache.list(),
+        let keys = match namespace {
+            Some(namespace) => cache.keys_of_namespace(namespace),
+            None => cache.keys(),
         };
-        for object in objects {
+        for key in keys {
             let kind = cache.resource().gvk.clone();
-            pipeline.template_queue.add(TemplateKey { kind, key: object.key() });
+            pipeline.template_queue.add(TemplateKey { kind, key });
         }
     }
 }

@@ -9,7 +9,7 @@ use portolan_plan::propagation::detect::{claim_of, is_template, permanent_id_lab
 use portolan_plan::propagation::matching::rank;
 use portolan_runtime::cache::Change;
 use portolan_runtime::client::{BoxError, Patch};
-use portolan_runtime::{Cache, ClientError, Outcome, Reconciler};
+use portolan_runtime::{ClientError, Outcome, Reconciler};
 use serde_json::json;
 
 use crate::missing::ignore_missing;
@@ -90,7 +90,7 @@ pub(super) fn queue_selected(pipeline: &Pipeline, policy: &Policy) {
     }
 }
 
-/// The objects of the kind, namespace and name in a selector of a policy.
+/// The objects of the kind, namespace and name in a selector of a policy. One at a time is decoded.
 pub(super) fn fitting(
     pipeline: &Pipeline,
     selector: &ResourceSelector,
@@ -100,27 +100,25 @@ pub(super) fn fitting(
     let kind = version.map(|version| version.kind(&*selector.kind));
     let cache = kind.ok().and_then(|kind| pipeline.templates.of_kind(&kind.group_kind()));
     let namespace = if policy_namespace.is_empty() { selector.namespace.as_str() } else { policy_namespace };
-    let objects: Vec<(GroupVersionKind, Arc<Object>)> = match (&cache, namespace, selector.name.as_str()) {
+    let keys = match (&cache, namespace, selector.name.as_str()) {
         (None, ..) => Vec::new(),
-        (Some(cache), "", _) => with_kind(cache, cache.list()),
-        (Some(cache), namespace, "") => with_kind(cache, cache.list_namespace(namespace)),
-        (Some(cache), namespace, name) => {
-            with_kind(cache, cache.get(&ObjectKey::namespaced(namespace, name)).into_iter().collect())
-        }
+        (Some(cache), "", _) => cache.keys(),
+        (Some(cache), namespace, "") => cache.keys_of_namespace(namespace),
+        (Some(_), namespace, name) => vec![ObjectKey::namespaced(namespace, name)],
     };
-    objects.into_iter()
-}
-
-fn with_kind(cache: &Cache<Object>, objects: Vec<Arc<Object>>) -> Vec<(GroupVersionKind, Arc<Object>)> {
-    let kind = &cache.resource().gvk;
-    objects.into_iter().map(|object| (kind.clone(), object)).collect()
+    keys.into_iter().filter_map(move |key| {
+        let cache = cache.as_ref()?;
+        Some((cache.resource().gvk.clone(), cache.get(&key)?))
+    })
 }
 
 /// Queues the templates that a policy has claimed, selected or not.
 pub(super) fn queue_held(pipeline: &Pipeline, policy: &Policy) {
     for id in ids(policy) {
-        for (resource, template) in pipeline.templates.by_index(BY_ID, &id) {
-            pipeline.template_queue.add(TemplateKey { kind: resource.gvk, key: template.key() });
+        for cache in pipeline.templates.all() {
+            for key in cache.keys_by_index(BY_ID, &id) {
+                pipeline.template_queue.add(TemplateKey { kind: cache.resource().gvk.clone(), key });
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use portolan_runtime::events::timestamp;
 use serde_json::{Value, json};
 use tower::{Service as _, service_fn};
 
-use crate::federation::{Federation, condition, message};
+use crate::federation::{Federation, Plane, condition, message};
 
 pub(crate) const SET: &str = "portolan.dev/v1alpha1/ClusterSet";
 pub(crate) const PROPERTY: &str = "about.k8s.io/v1beta1/ClusterProperty";
@@ -72,6 +72,13 @@ pub(crate) async fn exporting_federation() -> Federation {
         member.when(IMPORT, SERVE, |import| clusters(import).len() == 2).await;
     }
     federation
+}
+
+/// Lets a member export the service, with one endpoint.
+pub(crate) async fn serve(member: &Plane, address: &str) {
+    for object in [slice(address), serving(80), export("default")] {
+        member.create(object).await;
+    }
 }
 
 pub(crate) fn clusters(import: &Object) -> Vec<String> {

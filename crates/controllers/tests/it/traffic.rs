@@ -8,7 +8,7 @@ use portolan_runtime::Resource;
 use portolan_runtime::client::Selection;
 use serde_json::{Value, json};
 
-use crate::cluster_sets::{EXPORT, IMPORT, SERVE, SET, set, slice};
+use crate::cluster_sets::{EXPORT, IMPORT, SERVE, SET, serve, set};
 use crate::federation::{CLUSTER, Federation, Plane, condition, message};
 
 const SLICE: &str = "discovery.k8s.io/v1/EndpointSlice";
@@ -23,16 +23,7 @@ async fn exporting() -> Federation {
     federation.hub.create(set(&[("eu", ""), ("eu2", "second"), ("us", "")])).await;
     federation.hub.when(SET, "prod", |set| set.0["status"]["joined"] == "3/3").await;
     for (member, address) in [("eu2", "10.10.0.5"), ("us", "10.20.0.5")] {
-        let member = federation.member(member);
-        member.create(slice(address)).await;
-        member
-            .create(json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "default", "name": "serve" },
-                "spec": { "ports": [{ "name": "http", "port": 80 }] } }))
-            .await;
-        member
-            .create(json!({ "apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceExport",
-                "metadata": { "namespace": "default", "name": "serve" } }))
-            .await;
+        serve(federation.member(member), address).await;
     }
     for source in ["second", "us"] {
         when_ready(federation.member("eu"), source, true).await;

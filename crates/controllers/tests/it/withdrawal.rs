@@ -10,7 +10,7 @@ use portolan_object::Object;
 use portolan_object::time::format_micro_time;
 use serde_json::{Value, json};
 
-use crate::cluster_sets::{EXPORT, IMPORT, SERVE, SET, set, slice, through_a_link};
+use crate::cluster_sets::{EXPORT, IMPORT, SERVE, SET, serve, set, slice, through_a_link};
 use crate::federation::{CLUSTER, Federation, Plane, condition, message};
 
 const LEASE: &str = "coordination.k8s.io/v1/Lease";
@@ -23,16 +23,7 @@ async fn exporting(is_cut: &Arc<AtomicBool>) -> Federation {
     federation.hub.create(set(&[("eu", ""), ("us", ""), ("asia", "")])).await;
     federation.hub.when(SET, "prod", |set| set.0["status"]["joined"] == "3/3").await;
     for (member, address) in [("eu", "10.10.0.5"), ("us", "10.20.0.5")] {
-        let member = federation.member(member);
-        member.create(slice(address)).await;
-        member
-            .create(json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "default", "name": "serve" },
-                "spec": { "ports": [{ "name": "http", "port": 80 }] } }))
-            .await;
-        member
-            .create(json!({ "apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceExport",
-                "metadata": { "namespace": "default", "name": "serve" } }))
-            .await;
+        serve(federation.member(member), address).await;
     }
     for importer in ["us", "asia"] {
         when_ready(federation.member(importer), true).await;

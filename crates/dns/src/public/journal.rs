@@ -30,23 +30,27 @@ impl Delta {
 
 /// The last changes, the oldest first.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Journal(VecDeque<Arc<Delta>>);
+pub(crate) struct Journal {
+    deltas: VecDeque<Arc<Delta>>,
+    /// Number of records in them.
+    records: usize,
+}
 
 impl Journal {
     /// Adds a change, and forgets the oldest ones beyond the limits.
     pub(crate) fn push(&mut self, delta: Delta) {
-        self.0.push_back(Arc::new(delta));
-        let mut records: usize = self.0.iter().map(|delta| delta.records()).sum();
-        while self.0.len() > CHANGES || records > RECORDS {
-            let Some(oldest) = self.0.pop_front() else { return };
-            records -= oldest.records();
+        self.records += delta.records();
+        self.deltas.push_back(Arc::new(delta));
+        while self.deltas.len() > CHANGES || self.records > RECORDS {
+            let Some(oldest) = self.deltas.pop_front() else { return };
+            self.records -= oldest.records();
         }
     }
 
     /// The changes since a serial number; `None` if they are not known.
     pub(crate) fn since(&self, serial: u32) -> Option<Vec<Arc<Delta>>> {
-        let first = self.0.iter().position(|delta| delta.from == serial)?;
-        Some(self.0.iter().skip(first).cloned().collect())
+        let first = self.deltas.iter().position(|delta| delta.from == serial)?;
+        Some(self.deltas.iter().skip(first).cloned().collect())
     }
 }
 

@@ -20,10 +20,10 @@ pub struct PublicZoneSettings {
     pub name: DomainName,
     /// Its name servers, at least one; the first is in the SOA record.
     pub name_servers: Vec<NameServer>,
-    /// Who may copy the zone; `None` for nobody.
+    /// Who may copy the zone; with `None` every copy is refused.
     pub transfers: Option<Transfers>,
-    /// Clients that get the addresses of their region, where the region of a Service has any; `None` if the place of a client
-    /// does not count.
+    /// Regions of client networks. A client gets the addresses of a Service in its region, if there are any; with `None` every
+    /// client gets all addresses.
     pub nearness: Option<Nearness>,
 }
 
@@ -46,7 +46,7 @@ pub struct Transfers {
 }
 
 impl Transfers {
-    /// Whether an address may copy the zone, as far as its address is concerned.
+    /// Whether the client has one of the addresses that may copy the zone. The key is checked elsewhere.
     pub(crate) fn allows(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.from.is_empty() || self.from.iter().any(|network| network.contains(&address))

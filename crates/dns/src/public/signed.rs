@@ -11,7 +11,7 @@ use crate::zones::Snapshot;
 
 /// The answer to a question for the SOA record that the key of a public zone has signed; `None` for every other packet.
 pub(crate) fn soa(snapshot: &Snapshot, packet: &[u8]) -> Option<Vec<u8>> {
-    let mut message = Message::from_octets(packet.to_vec()).ok()?;
+    let message = Message::from_slice(packet).ok()?;
     let header = message.header();
     if header.qr() || header.opcode() != Opcode::QUERY || message.header_counts().arcount() == 0 {
         return None;
@@ -23,6 +23,7 @@ pub(crate) fn soa(snapshot: &Snapshot, packet: &[u8]) -> Option<Vec<u8>> {
     let name = Name::parse(&question.qname().to_string())?;
     let zone = snapshot.public_zone(&name).filter(|zone| zone.is_synced && zone.labels() == name.labels())?;
     let key = zone.transfers()?.key.clone()?;
+    let mut message = Message::from_octets(packet.to_vec()).ok()?;
     let transaction = ServerTransaction::request(&key.key(), &mut message, Time48::now()).ok()??;
     let mut builder = MessageBuilder::from_target(Vec::new()).ok()?;
     let header = builder.header_mut();

@@ -20,7 +20,7 @@ use crate::name::Name;
 use crate::record_set::RecordSet;
 use crate::respond::{Answered, MAX_UDP, Outcome};
 use crate::zone::Zone;
-use crate::zones::{Snapshot, ZoneLookup};
+use crate::zones::Snapshot;
 
 /// Octets of a message after which the next one begins.
 const MESSAGE: usize = 16 << 10;
@@ -39,7 +39,8 @@ pub(crate) struct Request {
 impl Request {
     /// Reads a packet; `None` if it is another query.
     pub(crate) fn parse(packet: &[u8]) -> Option<Self> {
-        let message = Message::from_octets(packet.to_vec()).ok()?;
+        // Every query over TCP comes through here: only requests for a copy are copied.
+        let message = Message::from_slice(packet).ok()?;
         let header = message.header();
         if header.qr() || header.opcode() != Opcode::QUERY || message.header_counts().qdcount() != 1 {
             return None;
@@ -53,6 +54,7 @@ impl Request {
         let known = message.authority().ok().and_then(|mut records| records.next()?.ok());
         let known = known.and_then(|record| record.into_record::<Soa<ParsedName<_>>>().ok().flatten());
         let serial = known.map(|record| record.data().serial().into_int());
+        let message = Message::from_octets(packet.to_vec()).ok()?;
         Some(Self { message, name, kind, serial: serial.filter(|_| kind == Rtype::IXFR) })
     }
 
@@ -65,12 +67,8 @@ impl Request {
         patience: Duration,
     ) -> io::Result<Answered> {
         let kind = self.kind.to_int();
-        let (zone, is_synced) = match snapshot.find(&self.name) {
-            ZoneLookup::Served(zone, _) => (zone.clone(), true),
-            ZoneLookup::NotSynced | ZoneLookup::NotServed => match snapshot.public_zone(&self.name) {
-                Some(zone) => (zone.clone(), false),
-                None => return self.refuse(Rcode::REFUSED, out, patience).await,
-            },
+        let Some(zone) = snapshot.public_zone(&self.name) else {
+            return self.refuse(Rcode::REFUSED, out, patience).await;
         };
         let transfers = zone.transfers().filter(|_| self.name.labels() == zone.labels());
         let Some(transfers) = transfers.filter(|transfers| transfers.allows(peer)) else {
@@ -90,12 +88,12 @@ impl Request {
                 }
             },
         };
-        if !is_synced {
+        if !zone.is_synced {
             return self.refuse(Rcode::SERVFAIL, out, patience).await;
         }
         let mut writer =
             Writer { request: &self.message, draft: None, is_first: true, signature, out, patience };
-        self.copy(&zone, &mut writer).await?;
+        self.copy(zone, &mut writer).await?;
         Ok(Answered { kind, outcome: Outcome::Data })
     }
 

@@ -18,9 +18,9 @@ use crate::zone_settings::ZoneError;
 /// Labels of a federated Service: `SERVICE.NAMESPACE.FEDERATION.svc`.
 const SERVICE_LABELS: usize = 4;
 
-/// Zones that are not public have nothing of this.
+/// The part of a zone that only public zones have; for other zones every answer is empty.
 impl Zone {
-    /// A public zone with the names of `old`, or without any. It is not synced.
+    /// A public zone with the names of `old`, or without any. It is synced if `old` is.
     pub(crate) fn of_public(
         settings: &PublicZoneSettings,
         old: Option<&Self>,
@@ -34,24 +34,16 @@ impl Zone {
             return Err(bad());
         }
         let fixed = encode_name_servers(settings).map_err(|EncodeError| bad())?;
-        let public = match old.map(|old| &old.content) {
-            Some(Content::Public(public)) => public.clone(),
-            _ => Public {
-                names: PublicNames::default(),
-                journal: Arc::default(),
-                serial,
-                transfers: None,
-                nearness: None,
-            },
-        };
+        let names =
+            old.and_then(Self::public).map_or_else(PublicNames::default, |public| public.names.clone());
         let serial = old.map_or(serial, |old| serial.max(old.serial().wrapping_add(1)));
         // The apex may differ, so that earlier changes lead to another zone.
         let public = Public {
+            names,
             journal: Arc::default(),
             serial,
             transfers: settings.transfers.clone().map(Arc::new),
             nearness: settings.nearness.clone().map(Arc::new),
-            ..public
         };
         let mut zone = Self::new(name, servers, APEX_TTL, fixed, Content::Public(public))?;
         zone.is_synced = old.is_some_and(|old| old.is_synced);
@@ -77,7 +69,8 @@ impl Zone {
     }
 
     /// The record sets of a name for the region of a client, and the bits of its address that decided. The sets are those of
-    /// the name with the region after the label `svc`: `web.shop.fed.svc.REGION.example.com`. `None` if places do not count.
+    /// the name with the region after the label `svc`: `web.shop.fed.svc.REGION.example.com`. `None` if the client
+    /// has no region, or the name has no sets there.
     pub(crate) fn near(&self, name: &Name, place: Place) -> Option<(&[RecordSet], u8)> {
         let public = self.public()?;
         let (region, bits) = public.nearness.as_ref()?.region(place)?;

@@ -1,4 +1,4 @@
-//! Merging a configuration that nobody owns, as mutating admission policies do.
+//! Merging a configuration without making a manager the owner of its fields, as mutating admission policies do.
 
 use serde_json::Value;
 

@@ -25,7 +25,8 @@ const BYTES_PER_STEP: usize = 64;
 ///
 /// # Errors
 /// [`PatchError::Malformed`] when `operations` is not a list of operations, [`PatchError::TooManyOperations`] above
-/// 10,000, and [`PatchError::Inapplicable`] for the first one that cannot be carried out.
+/// 10,000, [`PatchError::TestFailed`] for the first `test` that finds another value, and [`PatchError::Inapplicable`] for
+/// the first operation that cannot be carried out.
 pub fn json_patch(document: &Value, operations: &Value) -> Result<Value, PatchError> {
     json_patch_within(document, operations, &default_budget())
 }
@@ -124,12 +125,19 @@ impl<'a> Operation<'a> {
         copied: &mut usize,
         missing: MissingField,
     ) -> Result<(), PatchError> {
-        if let (Some("test"), Some(path)) = (self.op, self.path)
-            && !self.holds(document, path).map_err(PatchError::Inapplicable)?
-        {
-            return Err(PatchError::TestFailed(format!("testing value {path} failed")));
+        if self.op != Some("test") {
+            return self.change(document, copied, missing).map_err(PatchError::Inapplicable);
         }
-        self.change(document, copied, missing).map_err(PatchError::Inapplicable)
+        let path = self.path().map_err(PatchError::Inapplicable)?;
+        if self.holds(document, path).map_err(PatchError::Inapplicable)? {
+            Ok(())
+        } else {
+            Err(PatchError::TestFailed(format!("testing value {path} failed")))
+        }
+    }
+
+    fn path(&self) -> Result<&'a str, String> {
+        self.path.ok_or_else(|| "operation missing path field".to_owned())
     }
 
     /// Whether the value at a path is that of the operation.
@@ -139,7 +147,7 @@ impl<'a> Operation<'a> {
     }
 
     fn change(&self, document: &mut Value, copied: &mut usize, missing: MissingField) -> Result<(), String> {
-        let path = || self.path.ok_or("operation missing path field");
+        let path = || self.path();
         let from = || self.from.ok_or("operation missing from field");
         match self.op.unwrap_or("unknown") {
             "add" => parent(document, path()?)?.add(self.value.clone()),
@@ -161,7 +169,6 @@ impl<'a> Operation<'a> {
                 }
                 parent(document, path()?)?.add(value)
             }
-            "test" => path().map(drop).map_err(str::to_owned),
             other => Err(format!("Unexpected kind: {other}")),
         }
     }

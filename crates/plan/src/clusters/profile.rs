@@ -12,6 +12,7 @@ use portolan_api::inventory::{
     ClusterVersion, MANAGER_LABEL, MAX_PROPERTY_VALUE, MEMBER_ID_LABEL,
 };
 use portolan_api::meta::{Condition, ConditionStatus, condition, set_condition};
+use portolan_object::selector::label_value_errors;
 
 /// Name of the cluster manager in the profiles that Portolan keeps.
 pub const MANAGER: &str = "portolan";
@@ -44,22 +45,15 @@ pub fn profile(cluster: &Cluster, set: Option<&str>) -> ClusterProfile {
     profile.metadata.name.clone_from(&cluster.metadata.name);
     let labels = &mut profile.metadata.labels;
     labels.insert(MANAGER_LABEL.to_owned(), MANAGER.to_owned());
-    if is_label_value(&cluster.spec.id) {
+    if !cluster.spec.id.is_empty() && label_value_errors(&cluster.spec.id).is_empty() {
         labels.insert(MEMBER_ID_LABEL.to_owned(), cluster.spec.id.clone());
     }
     profile
 }
 
-fn is_label_value(text: &str) -> bool {
-    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let ends = [text.bytes().next(), text.bytes().next_back()];
-    text.len() <= 63
-        && text.bytes().all(is_valid)
-        && ends.iter().all(|end| end.is_some_and(|byte| byte.is_ascii_alphanumeric()))
-}
-
-/// The status of a profile, with the conditions of others that it has. `properties` are the ClusterProperties of the member, `None` if
-/// they are not known; one with a value that a profile cannot hold is left out, because it would have to be changed.
+/// The status of a profile, with the conditions of others that it has. `properties` are the ClusterProperties of the member; if they
+/// are not known (`None`), those of `before` stay. One with a value that a profile cannot hold is left out, because it would
+/// have to be changed.
 pub fn status(
     cluster: &Cluster,
     properties: Option<&BTreeMap<String, String>>,
@@ -67,27 +61,11 @@ pub fn status(
     now: &str,
 ) -> ClusterProfileStatus {
     let mut conditions = before.conditions.clone();
-    let ready = condition(&cluster.status.conditions, READY);
-    let healthy = match ready {
-        Some(ready) => {
-            let mut healthy = Condition::new(
-                reasons::CONTROL_PLANE_HEALTHY,
-                false,
-                &ready.reason,
-                ready.message.clone(),
-                now,
-            );
-            healthy.status = ready.status;
-            healthy
-        }
-        None => {
-            let message = "the cluster was not probed yet".to_owned();
-            let mut unknown =
-                Condition::new(reasons::CONTROL_PLANE_HEALTHY, false, reasons::NOT_PROBED, message, now);
-            unknown.status = ConditionStatus::Unknown;
-            unknown
-        }
+    let (health, reason, message) = match condition(&cluster.status.conditions, READY) {
+        Some(ready) => (ready.status, ready.reason.as_str(), ready.message.as_str()),
+        None => (ConditionStatus::Unknown, reasons::NOT_PROBED, "the cluster was not probed yet"),
     };
+    let healthy = Condition::new(reasons::CONTROL_PLANE_HEALTHY, health, reason, message, now);
     set_condition(&mut conditions, healthy);
     let message = "the cluster is a member of the federation".to_owned();
     set_condition(&mut conditions, Condition::new(reasons::JOINED, true, reasons::JOINED, message, now));

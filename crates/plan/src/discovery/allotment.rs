@@ -222,11 +222,19 @@ pub fn set_usages<'a>(
     }
     let none = BTreeSet::new();
     for slice in &mut slices {
-        let source = source_of(slice).to_owned();
-        let usage = allotted.get(&source).copied().unwrap_or_default().usage;
-        let chosen = chosen.get(&source).unwrap_or(&none);
+        let source = source_of(slice);
+        let usage = allotted.get(source).copied().unwrap_or_default().usage;
+        let chosen = chosen.get(source).unwrap_or(&none);
         set_usage(slice, usage, |address| chosen.contains(address));
     }
+}
+
+/// Those of the last known slices that are to be used in another way than they are.
+pub fn changed_usages(last_known: &[&Object], allotted: &BTreeMap<String, Allotment>) -> Vec<Object> {
+    let mut slices: Vec<Object> = last_known.iter().map(|slice| (*slice).clone()).collect();
+    set_usages(&mut slices, allotted);
+    let changed = slices.into_iter().zip(last_known).filter(|(now, before)| now != **before);
+    changed.map(|(now, _)| now).collect()
 }
 
 /// The addresses of the endpoints that get traffic, of each address family the same share.

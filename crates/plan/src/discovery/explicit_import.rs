@@ -9,7 +9,7 @@ use portolan_api::labels;
 use portolan_api::multicluster::ServiceImportView;
 use portolan_object::{Object, ObjectKey};
 
-use super::allotment::{allot, set_usages, supply};
+use super::allotment::{allot, changed_usages, set_usages, supply};
 use super::compare::{same_service, same_slice};
 use super::derived_service::{derived_service, is_headless};
 use super::exporters_used;
@@ -132,13 +132,10 @@ fn plan_present<'a>(
             let delete = ExplicitImportAction::DeleteSlice(slice.key());
             actions.extend(stamp_before(slice, seen.control_plane).into_iter().chain([delete]));
         } else if is_unread && is_own {
-            last_known.push(slice.clone());
+            last_known.push(slice);
         }
     }
-    let before = last_known.clone();
-    set_usages(&mut last_known, allotted);
-    let changed = last_known.into_iter().zip(before).filter(|(now, before)| now != before);
-    actions.extend(changed.map(|(now, _)| ExplicitImportAction::Apply(now)));
+    actions.extend(changed_usages(&last_known, allotted).into_iter().map(ExplicitImportAction::Apply));
     actions
 }
 

@@ -158,22 +158,21 @@ fn steps(member: &MemberObjects, import: &Object, service: Option<&Object>) -> V
             (labels::cluster_set::NAME.to_owned(), set.clone()),
         ])
     };
-    let mut steps = Vec::new();
+    let (mut steps, mut left) = (Vec::new(), Vec::new());
     let mut import_marks = Marks { labels: of_set(), annotations: BTreeMap::new() };
     if let Some(service) = service {
+        // The Service first: the set looks for it as soon as the import is its own.
         let mut marks = Marks { labels: of_set(), annotations: BTreeMap::new() };
         marks.labels.insert(IMPORT_NAME.to_owned(), import.name().to_owned());
         steps.push(Step::MarkService(service.key(), marks));
         import_marks.annotations.insert(DERIVED_SERVICE.to_owned(), service.name().to_owned());
         let is_left = |slice: &&Object| service_of_slice(slice) == Some(service.key()) && !is_managed(slice);
-        let left = member.slices.iter().filter(is_left).filter(|slice| slice.label(SOURCE_CLUSTER).is_some());
-        let left: Vec<Step> = left.map(|slice| Step::DeleteSlice(slice.key())).collect();
-        // The Service first: the set looks for it as soon as the import is its own.
-        steps.push(Step::MarkImport(import.key(), import_marks));
-        steps.extend(left);
-        return steps;
+        let slices = member.slices.iter().filter(is_left);
+        let slices = slices.filter(|slice| slice.label(SOURCE_CLUSTER).is_some());
+        left.extend(slices.map(|slice| Step::DeleteSlice(slice.key())));
     }
     steps.push(Step::MarkImport(import.key(), import_marks));
+    steps.extend(left);
     steps
 }
 

@@ -8,6 +8,7 @@ use portolan_api::meta::Condition;
 use portolan_api::policy::ClusterAffinity;
 use portolan_api::traffic::{TrafficPolicy, TrafficPolicySpec, WithdrawalPolicy};
 
+use super::traffic_policy::age;
 use crate::propagation::affinity;
 
 /// Names that are listed in one message, at most.
@@ -77,8 +78,6 @@ fn overruled(policy: &TrafficPolicy, of_namespace: &[&TrafficPolicy]) -> Option<
     if fields.is_empty() {
         return None;
     }
-    let age =
-        |policy: &TrafficPolicy| (policy.metadata.creation_timestamp.clone(), policy.metadata.name.clone());
     let older = of_namespace.iter().filter(|other| age(other) < age(policy));
     let texts: Vec<String> = older
         .filter_map(|other| {

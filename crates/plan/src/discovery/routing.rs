@@ -54,9 +54,11 @@ impl Routing {
         self.weights.get(source).copied().unwrap_or(1)
     }
 
-    /// Whether all endpoints are used alike.
+    /// Whether all endpoints are used alike, at once: with a transition time, it is remembered that they are in use, so that
+    /// traffic can move away from them step by step.
     pub fn is_plain(&self) -> bool {
-        self.not_used.is_empty()
+        self.transition.is_zero()
+            && self.not_used.is_empty()
             && !self.is_hidden
             && self.inside.is_none()
             && self.tiers.is_empty()
@@ -185,5 +187,7 @@ mod tests {
         assert!(!is_hidden(&[&limit], Some(&west)) && !is_hidden(&[&free], None));
         assert!(is_hidden(&[&limit], None));
         assert!(routing(&[], None, &[]).is_plain() && routing(&[&free], None, &[]).is_plain());
+        let slow = policy("slow", |policy| policy.spec.transition_seconds = Some(30));
+        assert!(!routing(&[&slow], None, &[]).is_plain(), "what is drained later was in use before");
     }
 }

@@ -23,7 +23,7 @@ use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 use portolan_api::{annotations, labels, names};
 use portolan_object::{Object, ObjectKey};
 
-use super::allotment::{allot, set_usages, supply};
+use super::allotment::{allot, changed_usages, set_usages, supply};
 use super::compare::same_slice;
 use super::conditions::{Exporters, Usability, import_status, present};
 use super::export::ValidExport;
@@ -273,10 +273,9 @@ fn plan_slices(pass: &Pass<'_>, import: &Object) -> Vec<SetImportAction> {
     // Of exporters that cannot be read, the last known endpoints stay; how they are used may change.
     let last_known =
         unwanted().filter(|slice| is_own(slice, own) && is_slice_of_set(slice) && !is_gone(slice));
-    let mut last_known: Vec<Object> = last_known.cloned().collect();
-    set_usages(&mut last_known, &allotted);
+    let changed = changed_usages(&last_known.collect::<Vec<_>>(), &allotted);
     let is_current = |slice: &Object| present.get(slice.name()).is_some_and(|old| same_slice(old, slice));
-    let put = wanted.into_values().chain(last_known).filter(|slice| !is_current(slice));
+    let put = wanted.into_values().filter(|slice| !is_current(slice)).chain(changed);
     put.map(SetImportAction::PutSlice).chain(deleted).collect()
 }
 

@@ -13,9 +13,13 @@ pub fn policies_of<'a>(
 ) -> Vec<&'a TrafficPolicy> {
     let mut selecting: Vec<&TrafficPolicy> =
         policies.into_iter().filter(|policy| selects(policy, service)).collect();
+    selecting.sort_by_key(|&policy| age(policy));
     selecting
-        .sort_by_key(|policy| (policy.metadata.creation_timestamp.clone(), policy.metadata.name.clone()));
-    selecting
+}
+
+/// The order of policies: the oldest first.
+pub(super) fn age(policy: &TrafficPolicy) -> (Option<&str>, &str) {
+    (policy.metadata.creation_timestamp.as_deref(), policy.metadata.name.as_str())
 }
 
 /// The policy of a service: the oldest of its namespace that selects it.

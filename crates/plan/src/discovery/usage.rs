@@ -50,7 +50,7 @@ impl Usage {
         }
     }
 
-    /// Whether endpoints are left out although nothing but a failure or a user's command speaks against them.
+    /// Whether endpoints are left out because of a failure or a user's command, and not because others are preferred.
     pub fn is_left_out(self) -> bool {
         matches!(self, Self::Drain | Self::Withdraw)
     }

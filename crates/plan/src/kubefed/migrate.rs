@@ -164,12 +164,8 @@ fn absolute(object: &Value, path: &str, operation: OverrideOperation) -> String 
     for (place, part) in parts.iter().enumerate() {
         let is_last = place + 1 == parts.len();
         let list = object.pointer(&walked).and_then(Value::as_array);
-        let length =
-            list.map(|list| list.len() + usize::from(is_last && operation == OverrideOperation::Add));
-        let index = length.and_then(|length| {
-            let back: usize = part.strip_prefix('-')?.parse().ok()?;
-            length.checked_sub(back)
-        });
+        let end = usize::from(is_last && operation == OverrideOperation::Add);
+        let index = list.and_then(|list| patch::index(part, list.len() + end));
         match index {
             Some(index) => walked.push_str(&format!("/{index}")),
             None => walked.push_str(&format!("/{part}")),

@@ -105,7 +105,7 @@ fn change_list(
 }
 
 /// An index below `places`; a negative one counts from the end.
-fn index(part: &str, places: usize) -> Option<usize> {
+pub(super) fn index(part: &str, places: usize) -> Option<usize> {
     let number: i64 = part.parse().ok()?;
     let places = i64::try_from(places).ok()?;
     let index = if number < 0 { places + number } else { number };

@@ -1,7 +1,7 @@
 //! What a running KubeFed host has, as objects of this control plane: nothing in a member is deleted or made again for it.
 //!
-//! Members keep the objects that KubeFed made; the federated objects adopt them. What divides replicas comes last, when every
-//! cluster is there: with a part of the clusters it would divide them otherwise.
+//! Members keep the objects that KubeFed made; the federated objects adopt them. ReplicaSchedulingPreferences come last, when every
+//! cluster is ready: with only some of the clusters they would divide the replicas differently.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -156,7 +156,7 @@ fn federated(
     federated
 }
 
-/// The namespaces of what is taken over. They do not go to members by themselves: the host does not send them either.
+/// The namespaces of what is taken over. The control plane does not propagate them by itself, as the host does not either.
 fn namespaces(host: &Host, plan: &TakeOver) -> Vec<Object> {
     let objects = plan.federated.iter().chain(&plan.others);
     let wanted: BTreeSet<&str> = objects.map(Object::namespace).chain([SYSTEM_NAMESPACE]).collect();

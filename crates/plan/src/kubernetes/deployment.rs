@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use super::replica_set::desired_replicas;
 use super::share::{Rounding, share};
+pub use sets::REVISION;
 use sets::Sets;
 pub use template::TEMPLATE_HASH;
 
@@ -122,8 +123,7 @@ pub fn plan(deployment: &Object, sets: &[&Object], old_pods: bool, now: Timestam
         actions.push(DeploymentAction::Create(*set));
     }
     let revision = report.revision;
-    let revision =
-        revision.filter(|revision| deployment.annotation(sets::REVISION) != Some(revision.as_str()));
+    let revision = revision.filter(|revision| deployment.annotation(REVISION) != Some(revision.as_str()));
     if revision.is_some() || deployment.at(&["status"]) != Some(&report.status) {
         actions.push(DeploymentAction::Status { status: report.status, revision });
     }

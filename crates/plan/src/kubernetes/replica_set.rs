@@ -108,9 +108,12 @@ fn status(
         }
     }
     if let Some(message) = failure {
-        let present = condition(set, REPLICA_FAILURE).map(|present| present.last_transition_time.to_owned());
+        // The first message stays: each failure may name another pod, and a write leads to another attempt at once.
+        let present = condition(set, REPLICA_FAILURE);
+        let message = present.as_ref().map_or(message, |present| present.message);
+        let since = present.as_ref().map(|present| present.last_transition_time.to_owned());
         let condition = json!({ "type": REPLICA_FAILURE, "status": "True", "reason": "FailedCreate", "message": message,
-            "lastTransitionTime": present.unwrap_or_else(|| format_time(now)) });
+            "lastTransitionTime": since.unwrap_or_else(|| format_time(now)) });
         status.insert("conditions".to_owned(), json!([condition]));
     }
     Value::Object(status)

@@ -24,6 +24,9 @@ const MISUSE: i32 = 2;
 const NOT_FOUND: i32 = 127;
 /// Shortest time of one iteration of a loop, so that a script without pauses does not take the processor from other pods.
 const ITERATION: Duration = Duration::from_millis(1);
+/// Longest word after variables and commands are replaced, in bytes: a variable that is doubled in a loop would take all
+/// memory.
+const MAX_WORD: usize = 1 << 20;
 /// Most numbers that `seq` prints.
 const MAX_NUMBERS: i64 = 100_000;
 
@@ -276,9 +279,11 @@ impl Shell<'_> {
     /// The words that a word becomes: what is not quoted is split at blanks.
     async fn fields(&mut self, word: &Word) -> Result<Vec<String>, Leave> {
         let mut fields: Vec<String> = Vec::new();
-        let mut is_open = false;
+        let (mut is_open, mut length) = (false, 0);
         for part in word {
             let (value, is_whole) = self.value(part).await?;
+            length += value.len();
+            self.check_length(length)?;
             if is_whole {
                 append(&mut fields, &mut is_open, &value);
                 continue;
@@ -301,8 +306,18 @@ impl Shell<'_> {
         let mut text = String::new();
         for part in word {
             text.push_str(&self.value(part).await?.0);
+            self.check_length(text.len())?;
         }
         Ok(text)
+    }
+
+    /// Ends the script if a word has got too long.
+    fn check_length(&self, length: usize) -> Result<(), Leave> {
+        if length <= MAX_WORD {
+            return Ok(());
+        }
+        self.stderr.line(format_args!("sh: a word is longer than {MAX_WORD} bytes"));
+        Err(Leave::Exit(MISUSE))
     }
 
     /// The value of a part, and whether it stays in one piece.

@@ -53,13 +53,17 @@ impl Volumes {
         Self(all.join(pod))
     }
 
+    fn directory(&self, volume: &str) -> Result<PathBuf, VolumesError> {
+        Ok(self.0.join(inside(Path::new(volume))?))
+    }
+
     /// Makes the directory of a volume, and writes its files. Files that are not named stay.
     pub(super) fn write<'f>(
         &self,
         volume: &str,
         files: impl IntoIterator<Item = (&'f String, &'f VolumeFile)>,
     ) -> Result<(), VolumesError> {
-        let directory = self.0.join(volume);
+        let directory = self.directory(volume)?;
         let is_new = !directory.is_dir();
         at(&directory, || fs::create_dir_all(&directory))?;
         if is_new {
@@ -86,16 +90,19 @@ impl Volumes {
     pub(super) fn binds(&self, mounts: &[Mount]) -> Result<Vec<Bind>, VolumesError> {
         let mut binds = Vec::new();
         for mount in mounts {
-            let volume = self.0.join(&mount.volume);
+            let volume = self.directory(&mount.volume)?;
             let source = volume.join(inside(Path::new(&mount.sub_path))?);
-            if !source.exists() {
-                at(&source, || fs::create_dir_all(&source))?;
-            }
-            // A container may have made a symbolic link.
-            let (root, found) = (real(&volume)?, real(&source)?);
-            if !found.starts_with(&root) {
-                return Err(VolumesError::Outside(source));
-            }
+            at(&volume, || fs::create_dir_all(&volume))?;
+            let root = real(&volume)?;
+            // A container may have made a symbolic link: nothing is made or mounted where it leads out.
+            let within = |path: &Path| -> Result<PathBuf, VolumesError> {
+                let found = real(path)?;
+                if found.starts_with(&root) { Ok(found) } else { Err(VolumesError::Outside(source.clone())) }
+            };
+            let present = source.ancestors().find(|path| path.symlink_metadata().is_ok()).unwrap_or(&volume);
+            within(present)?;
+            at(&source, || if source.exists() { Ok(()) } else { fs::create_dir_all(&source) })?;
+            let found = within(&source)?;
             let target = inside(Path::new(mount.path.trim_start_matches('/')))?.to_owned();
             binds.push(Bind { source: found, target, read_only: mount.read_only });
         }
@@ -162,6 +169,10 @@ mod tests {
         let volumes = Volumes::new(all.path(), "pod");
         volumes.write("v", []).expect("written");
         symlink("/etc", all.path().join("pod/v/link")).expect("a link");
+        symlink(all.path(), all.path().join("pod/v/up")).expect("a link");
+        let made = volumes.binds(&[mount("/a", "up/new")]);
+        assert!(matches!(made, Err(VolumesError::Outside(_))), "{made:?}");
+        assert!(!all.path().join("new").exists(), "nothing is made outside");
         for mount in [mount("/a", "../x"), mount("/../a", ""), mount("/a", "link"), mount("/a", "/etc")] {
             let refused = volumes.binds(std::slice::from_ref(&mount));
             assert!(matches!(refused, Err(VolumesError::Outside(_))), "{mount:?}: {refused:?}");

@@ -204,7 +204,9 @@ async fn zone_rows(
         }
     };
     if target.zone.provider.built_in.is_some() {
-        bail!("the control plane serves it: what it answers is what is wanted, as its name server says");
+        bail!(
+            "the control plane serves this zone itself, from memory: ask its name server, for example with dig"
+        );
     }
     let own = OwnTargets { hub: hub.clone(), dns: None };
     let publisher = publisher(&own, &target.zone.zone, &target.zone.provider, secret.as_ref()).await?;

@@ -52,13 +52,14 @@ pub(super) async fn run(arguments: &TakeOverArguments) -> Result<()> {
     }
     if changes.is_harmful() && !arguments.accept_changes {
         bail!(
-            "objects in members would change: mend the federated objects on the host, or go on with --accept-changes; nothing was \
-             written"
+            "objects in members would change, or it is not known whether they would: mend what is listed above, or go on with \
+             --accept-changes; nothing was written"
         );
     }
     let timeout = Duration::from_secs(arguments.timeout);
     create(ControlPlane::read(hub).await?, &plan, timeout).await?;
-    let after = members.objects().await;
+    let after = members.objects().await.complete();
+    let after = after.context("the objects are taken over, but it is not known whether members changed")?;
     let differences = before.differences(&after);
     if differences.is_empty() {
         anstream::println!(

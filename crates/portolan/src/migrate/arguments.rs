@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::hub_access::HubAccess;
+use crate::hub_access::{Hub, HubAccess};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,12 +21,8 @@ pub(crate) struct Migrate {
     /// Names of federated objects [default: all of the namespace].
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
-    /// Namespace of the objects [default: that of the context]
-    #[arg(short, long)]
-    pub(crate) namespace: Option<String>,
-    /// Objects of all namespaces
-    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "names"])]
-    pub(crate) all_namespaces: bool,
+    #[command(flatten)]
+    pub(crate) namespaces: MigratedNamespaces,
     /// Create the templates and policies, and delete the federated objects; without it they are only printed
     #[arg(long)]
     pub(crate) apply: bool,
@@ -35,4 +31,25 @@ pub(crate) struct Migrate {
     pub(crate) timeout: u64,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
+}
+
+/// The namespaces of the objects that a command migrates. The command has an argument `names`.
+#[derive(Debug, Args)]
+pub(crate) struct MigratedNamespaces {
+    /// Namespace [default: that of the context]
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// All namespaces
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "names"])]
+    all_namespaces: bool,
+}
+
+impl MigratedNamespaces {
+    /// The namespace; empty for all.
+    pub(crate) fn chosen(&self, hub: &Hub) -> String {
+        match self.all_namespaces {
+            true => String::new(),
+            false => hub.namespace_or(self.namespace.as_deref()).to_owned(),
+        }
+    }
 }

@@ -31,11 +31,7 @@ struct Read {
 /// Prints what would be done, and does it with `--apply`.
 pub(super) async fn run(arguments: MigrateServices) -> Result<()> {
     let hub = arguments.hub.hub().await?;
-    let namespace = if arguments.all_namespaces {
-        String::new()
-    } else {
-        arguments.namespace.clone().unwrap_or(hub.namespace)
-    };
+    let namespace = arguments.namespaces.chosen(&hub);
     let connected = members_with_credentials(&hub.client, &[]).await?;
     let clients: BTreeMap<String, Client> = connected
         .iter()
@@ -131,6 +127,7 @@ fn text(cluster: &str, migration: &Migration) -> String {
 }
 
 async fn take(client: &Client, import: &ObjectKey, steps: &[Step]) -> Result<()> {
+    let mut has_slices = false;
     for step in steps {
         match step {
             Step::MarkService(key, marks) => {
@@ -145,7 +142,10 @@ async fn take(client: &Client, import: &ObjectKey, steps: &[Step]) -> Result<()>
                 written.with_context(|| format!("cannot label ServiceImport {key}"))?;
             }
             Step::DeleteSlice(key) => {
-                wait_for_slices(client, import).await?;
+                if !has_slices {
+                    wait_for_slices(client, import).await?;
+                    has_slices = true;
+                }
                 let slices = client.resource::<Object>(&resources::ENDPOINT_SLICE.into());
                 match slices.delete(key, &Delete::background()).await {
                     Ok(()) | Err(ClientError::NotFound(_)) => {}

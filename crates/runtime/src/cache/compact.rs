@@ -99,7 +99,7 @@ fn decode<T: Content>(text: &[u8]) -> T {
 }
 
 fn decode_shared<T: Content>(text: &[u8], resource: &Resource, managed_fields: ManagedFields) -> T {
-    let text = std::str::from_utf8(text).unwrap_or_default();
+    let text = std::str::from_utf8(text).expect("the object was read from the same text when it came");
     let read = object_of_one(text, resource, managed_fields);
     read.expect("the object was read from the same text when it came").object
 }

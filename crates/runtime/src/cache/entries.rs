@@ -40,8 +40,13 @@ impl<T> CacheState<T> {
         Self { objects: BTreeMap::new(), indexes: indexes.collect(), recent: Recent::default() }
     }
 
-    pub(super) fn has_indexes(&self) -> bool {
-        !self.indexes.is_empty()
+    pub(super) fn index_count(&self) -> usize {
+        self.indexes.len()
+    }
+
+    /// The index keys of an object, for each index.
+    pub(super) fn index_keys(&self, key: &ObjectKey, object: &T) -> Vec<Vec<String>> {
+        self.indexes.iter().map(|index| (index.values)(key, object)).collect()
     }
 
     /// The keys with the index key `value`, in order.
@@ -79,10 +84,16 @@ impl<T> CacheState<T> {
 
     /// Replaces `old` by `new` in the indexes.
     pub(super) fn replace_in_indexes(&mut self, key: &ObjectKey, old: Option<&T>, new: Option<&T>) {
+        let new = new.map(|new| self.index_keys(key, new)).unwrap_or_default();
+        self.set_index_keys(key, old, new);
+    }
+
+    /// Replaces the index keys of `old` by `new`, one list for each index; none for an object that is gone.
+    pub(super) fn set_index_keys(&mut self, key: &ObjectKey, old: Option<&T>, new: Vec<Vec<String>>) {
+        let mut new = new.into_iter();
         for index in &mut self.indexes {
-            let values = |object: Option<&T>| object.map(|object| (index.values)(key, object));
-            let (before, after) = (values(old).unwrap_or_default(), values(new).unwrap_or_default());
-            index.replace(key, before, after);
+            let before = old.map(|old| (index.values)(key, old)).unwrap_or_default();
+            index.replace(key, before, new.next().unwrap_or_default());
         }
     }
 }

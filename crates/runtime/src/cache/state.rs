@@ -43,6 +43,8 @@ pub(super) struct Weigh<T> {
 pub(super) struct Stored<T> {
     pub(super) object: Kept<T>,
     pub(super) bytes: u64,
+    /// Its index keys, for each index that the cache had when the object came.
+    pub(super) index_keys: Vec<Vec<String>>,
 }
 
 /// The objects of a list, with their versions; 0 for one that is no number. `None` for an object that the cache has.

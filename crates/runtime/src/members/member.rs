@@ -247,20 +247,26 @@ impl Member {
     /// do not count: their CustomResourceDefinitions come and go. Nor do those of [`Member::forbidden`].
     pub fn trouble(&self) -> Option<(Resource, Trouble)> {
         let caches = self.caches.lock();
-        let counting =
-            caches.iter().filter(|((_, selection), cache)| !is_placed_and_forbidden(selection, cache));
-        let troubles = counting.filter_map(|(_, cache)| Some((cache.resource().clone(), cache.trouble()?)));
+        let placed = placed();
+        let counts = |selection: &Selection, trouble: &Trouble| !trouble.is_forbidden || *selection != placed;
+        let troubles = caches.iter().filter_map(|((resource, selection), cache)| {
+            let trouble = cache.trouble().filter(|trouble| counts(selection, trouble))?;
+            Some((resource.clone(), trouble))
+        });
         let typed = self.typed_caches.lock();
         let troubles = troubles.chain(typed.iter().filter_map(|cache| cache.trouble()));
         let served = troubles.filter(|(_, trouble)| !trouble.is_not_served);
         served.min_by_key(|(_, trouble)| trouble.since)
     }
 
-    /// The resources of placed objects that the account of this process may not read.
+    /// The resources of placed objects that the account of this process may not read. Each is a matter of that kind alone: a
+    /// user who may write a policy must not make the cluster useless for others.
     pub fn forbidden(&self) -> BTreeSet<Resource> {
         let caches = self.caches.lock();
+        let placed = placed();
+        let of_placed = caches.iter().filter(|((_, selection), _)| *selection == placed);
         let forbidden =
-            caches.iter().filter(|((_, selection), cache)| is_placed_and_forbidden(selection, cache));
+            of_placed.filter(|(_, cache)| cache.trouble().is_some_and(|trouble| trouble.is_forbidden));
         forbidden.map(|((resource, _), _)| resource.clone()).collect()
     }
 
@@ -274,12 +280,6 @@ impl Member {
 /// Selects the objects that policies placed in a member.
 fn placed() -> Selection {
     Selection::labels(format!("{}={}", labels::MANAGED, labels::TRUE))
-}
-
-/// Whether policies place a kind that the account may not read. This is a matter of that kind alone: whoever may write a policy
-/// must not make the cluster useless for others.
-fn is_placed_and_forbidden(selection: &Selection, cache: &Cache<Object>) -> bool {
-    *selection == placed() && cache.trouble().is_some_and(|trouble| trouble.is_forbidden)
 }
 
 impl fmt::Debug for Member {

@@ -102,8 +102,6 @@ pub(super) struct DurableWriter<P> {
     database: Database,
     checkpointer: Checkpointer,
     retention: Retention,
-    /// History up to this revision is not kept any more.
-    horizon: Revision,
     clock: Arc<dyn Fn() -> Duration + Send + Sync>,
     shared: Arc<SharedState<P>>,
     /// Why nothing is written any more.
@@ -119,8 +117,7 @@ impl<P: Payload> DurableWriter<P> {
     ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Failed { path: database.path().to_owned(), source };
         let checkpointer = Checkpointer::start(database.path()).map_err(failed)?;
-        let horizon = Revision::default();
-        Ok(Self { database, checkpointer, retention, horizon, clock, shared, fault: None })
+        Ok(Self { database, checkpointer, retention, clock, shared, fault: None })
     }
 
     /// Serves until all handles are dropped or the store is closed.
@@ -167,18 +164,21 @@ impl<P: Payload> DurableWriter<P> {
         }
         let events = draft.into_events();
         let started = Instant::now();
-        if let Err(source) = self.persist(&events, &accepted) {
-            metrics.failures.inc_by(batches as u64);
-            for (_, reply) in decided {
-                let _ = reply.send(Err(CommitError::Unavailable { source: source.clone() }));
+        let horizon = match self.persist(&events, &accepted) {
+            Ok(horizon) => horizon,
+            Err(source) => {
+                metrics.failures.inc_by(batches as u64);
+                for (_, reply) in decided {
+                    let _ = reply.send(Err(CommitError::Unavailable { source: source.clone() }));
+                }
+                return;
             }
-            return;
-        }
+        };
         if !events.is_empty() {
             metrics.committed(batches, events.len(), started.elapsed());
         }
         self.shared.publish(events.iter().cloned());
-        self.shared.forget(self.horizon);
+        self.shared.forget(horizon);
         for (decision, reply) in decided {
             let answer =
                 decision.map(|range| events[range].iter().map(|event| Event::clone(event)).collect());
@@ -194,12 +194,17 @@ impl<P: Payload> DurableWriter<P> {
         }
     }
 
-    /// Makes events durable. `values` are their encoded values, in the same order.
-    fn persist(&mut self, events: &[Arc<Event<P>>], values: &[Option<Bytes>]) -> Result<(), Unavailable> {
+    /// Makes events durable. `values` are their encoded values, in the same order. Returns the revision up to which history
+    /// is not kept any more.
+    fn persist(
+        &mut self,
+        events: &[Arc<Event<P>>],
+        values: &[Option<Bytes>],
+    ) -> Result<Revision, Unavailable> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
-        let Some(last) = events.last() else { return Ok(()) };
+        let Some(last) = events.last() else { return Ok(Revision::default()) };
         let entries: Vec<_> =
             events.iter().zip(values).map(|(event, value)| self.entry(event, value)).collect();
         let now = (self.clock)();
@@ -208,7 +213,6 @@ impl<P: Payload> DurableWriter<P> {
             (state.revision, state.oldest())
         };
         let horizon = self.retention.horizon(now, committed, oldest);
-        self.horizon = horizon;
         let appended = match self.database.append(&entries, now, horizon) {
             Err(error) if is_full(&error) => {
                 // Compacting old history may free enough space.
@@ -218,7 +222,7 @@ impl<P: Payload> DurableWriter<P> {
         };
         appended.map_err(|error| self.refuse(&error))?;
         self.retention.note(now, last.revision);
-        Ok(())
+        Ok(horizon)
     }
 
     fn entry<'a>(&self, event: &'a Event<P>, value: &'a Option<Bytes>) -> LogEntry<'a, P> {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{ACCEPT, HOST};
 use http::{Request, Uri};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
@@ -78,15 +78,10 @@ impl Fetcher {
         if !answer.status().is_success() {
             return Err(format!("the server answered {}", answer.status()));
         }
-        let (mut body, mut whole) = (answer.into_body(), BytesMut::new());
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(text)?.into_data() else { continue };
-            if whole.len() + data.len() > MAX_DOCUMENT {
-                return Err(format!("the document is larger than {MAX_DOCUMENT} bytes"));
-            }
-            whole.extend_from_slice(&data);
-        }
-        Ok(whole.freeze())
+        let whole = Limited::new(answer.into_body(), MAX_DOCUMENT).collect().await;
+        whole.map(|whole| whole.to_bytes()).map_err(|error| {
+            format!("the document cannot be read, or has more than {MAX_DOCUMENT} bytes: {error}")
+        })
     }
 }
 

@@ -45,7 +45,7 @@ struct Key {
 }
 
 impl KeySet {
-    /// The set without keys that are not for signatures, and at most 200.
+    /// The keys for signatures, of which at most [`MAX_KEYS`] are kept.
     pub(super) fn trimmed(mut self) -> Self {
         self.keys.retain(|key| key.usage.is_empty() || key.usage == "sig");
         self.keys.truncate(MAX_KEYS);

@@ -212,7 +212,7 @@ impl Evaluation<'_> {
     }
 }
 
-/// A text, or a list of texts; null is none.
+/// A text alone, or a list of texts; null stands for an empty list.
 fn as_texts(value: &Value) -> Result<Vec<String>, String> {
     let not_texts = || "it must be a string or a list of strings".to_owned();
     match value {

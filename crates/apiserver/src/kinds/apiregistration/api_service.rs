@@ -97,7 +97,10 @@ fn check_run_here(spec: &Path<'_>, new: &Value, errors: &mut FieldErrors) {
     let is_verified =
         tree::is_true(new, "/spec/insecureSkipTLSVerify") || !tree::str_at(new, "/spec/caBundle").is_empty();
     if tree::present(new, "/spec/service").is_some() && !is_verified {
-        errors.required(&spec.child("caBundle"), "the certificates of this machine are not used");
+        errors.required(
+            &spec.child("caBundle"),
+            "needed to verify the server: the authorities of this machine are not used",
+        );
     }
 }
 

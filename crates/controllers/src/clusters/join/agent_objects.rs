@@ -1,5 +1,5 @@
 //! What an agent needs in its cluster: a namespace, an account with rights, and the Secret with its credential for the
-//! control plane. Names are Karmada's (karmada pkg/karmadactl/register/register.go), which grants all rights.
+//! control plane. Names are Karmada's (karmada pkg/karmadactl/register/register.go); there the role has all rights.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

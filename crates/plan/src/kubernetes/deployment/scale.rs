@@ -70,7 +70,8 @@ fn fraction(set: &Set<'_>, wanted: Wanted, running: i64) -> i64 {
     if before <= 0 {
         return 0;
     }
-    // Half away from zero, in whole numbers.
-    let scaled = (2 * set.replicas * wanted.most() + before) / (2 * before);
-    scaled - set.replicas
+    // Half away from zero, in whole numbers. Users can write any number into the annotation.
+    let before = i128::from(before);
+    let scaled = (2 * i128::from(set.replicas) * i128::from(wanted.most()) + before) / (2 * before);
+    i64::try_from(scaled).unwrap_or(i64::MAX) - set.replicas
 }

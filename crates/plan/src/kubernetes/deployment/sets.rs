@@ -4,15 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use portolan_api::kubernetes::{DeploymentSpec, ReplicaSet, ReplicaSetStatus, View};
+use portolan_api::kubernetes::{Condition, DeploymentSpec, ReplicaSet, ReplicaSetStatus, View, condition};
 use portolan_object::{Object, ObjectKey};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::replica_set::desired_replicas;
 use super::{DeploymentAction, Wanted, template};
 
 /// The revision of a template, on its ReplicaSet and on the Deployment.
-pub(super) const REVISION: &str = "deployment.kubernetes.io/revision";
+pub const REVISION: &str = "deployment.kubernetes.io/revision";
 /// Earlier revisions of a template that became current again.
 const HISTORY: &str = "deployment.kubernetes.io/revision-history";
 /// `spec.replicas` of the Deployment when the set was sized.
@@ -61,9 +61,8 @@ impl<'a> Set<'a> {
         self.object.creation_timestamp()
     }
 
-    pub(super) fn condition(&self, kind: &str) -> Option<&'a Value> {
-        let conditions = self.object.at(&["status", "conditions"])?.as_array()?;
-        conditions.iter().find(|condition| condition["type"] == kind)
+    pub(super) fn condition(&self, kind: &str) -> Option<Condition<'a>> {
+        condition(self.object, kind)
     }
 
     pub(super) fn desired(&self) -> Option<i64> {

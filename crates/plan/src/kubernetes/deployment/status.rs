@@ -104,7 +104,9 @@ pub(super) fn compute(facts: Facts<'_>, progress: &Progress) -> Report {
         let condition = find(status["conditions"].as_array()?, PROGRESSING)?;
         let is_open = condition["reason"] != TIMED_OUT && condition["reason"] != COMPLETE;
         let updated: Timestamp = condition["lastUpdateTime"].as_str()?.parse().ok()?;
-        is_open.then(|| updated + deadline + MARGIN)
+        let end = updated.checked_add(deadline.checked_add(MARGIN)?).ok()?;
+        // A time that has passed starts no pass: this pass has judged it, or only changes sizes, and that leads to another one.
+        (is_open && end > facts.now).then_some(end)
     });
     Report { revision: revision.map(str::to_owned), is_complete, next, status }
 }
@@ -238,15 +240,15 @@ impl Conditions<'_> {
     fn is_late(&self, now: Timestamp, deadline: SignedDuration) -> bool {
         let condition = find(&self.list, PROGRESSING);
         let updated = condition.and_then(|condition| condition["lastUpdateTime"].as_str()?.parse().ok());
-        updated.is_some_and(|updated: Timestamp| updated + deadline < now)
+        let end = updated.and_then(|updated: Timestamp| updated.checked_add(deadline).ok());
+        end.is_some_and(|end| end < now)
     }
 
     /// Takes over why a set cannot make pods.
     fn set_failure(&mut self, sets: &Sets<'_>) {
         let failure = sets.current.iter().chain(&sets.old).find_map(|set| set.condition(REPLICA_FAILURE));
         let Some(failure) = failure else { return self.remove(REPLICA_FAILURE) };
-        let text = |field: &str| failure[field].as_str().unwrap_or_default().to_owned();
-        self.set(REPLICA_FAILURE, &text("status"), &text("reason"), &text("message"));
+        self.set(REPLICA_FAILURE, failure.status, failure.reason, failure.message);
     }
 }
 

@@ -61,11 +61,10 @@ impl Lifecycle {
                 running.volumes.at = Some(now);
                 Ok(Duration::try_from(REFRESH_INTERVAL).ok())
             }
-            // What was written stays.
-            Err(_) if running.volumes.at.is_some() => Ok(Some(RETRY_INTERVAL)),
             Err(error) => {
                 self.events.record(regarding(pod), Severity::Warning, "FailedMount", error.to_string());
-                Err(RETRY_INTERVAL)
+                // What was written stays.
+                if running.volumes.at.is_some() { Ok(Some(RETRY_INTERVAL)) } else { Err(RETRY_INTERVAL) }
             }
         }
     }
@@ -127,6 +126,8 @@ impl Lifecycle {
             json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec });
         let answer: Value = self.context.client.post(&path, &request).await?;
         let token = answer["status"]["token"].as_str().unwrap_or_default().to_owned();
+        // A server may grant less than was asked for.
+        let seconds = answer["spec"]["expirationSeconds"].as_u64().unwrap_or(seconds);
         let half = SignedDuration::from_secs(i64::try_from(seconds / 2).unwrap_or(i64::MAX));
         Ok((token, now.checked_add(half).unwrap_or(now)))
     }

@@ -85,7 +85,8 @@ fn build(order: &RootOrder) -> Result<(), RootError> {
         // Mounts below are invisible outside this namespace.
         Ok(mount(NO_VALUE, "/", NO_VALUE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NO_VALUE)?)
     })?;
-    mount_new("tmpfs", root, MsFlags::MS_NOSUID, Some(ROOT_OPTIONS))?;
+    // Without devices of its own: a container may make device files, and where this process is root they would be real.
+    mount_new("tmpfs", root, MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some(ROOT_OPTIONS))?;
     for (directory, mode) in PRIVATE_DIRECTORIES {
         let path = under(root, directory);
         at(directory, || {
@@ -129,22 +130,23 @@ const NO_VALUE: Option<&str> = None;
 fn volume(root: &Path, bind: &Bind) -> Result<(), RootError> {
     let target = root.join(&bind.target);
     at(&bind.target.display().to_string(), || {
-        let present = target.ancestors().find(|path| path.exists()).unwrap_or(root);
+        // A link to nothing counts as well: a file would be made where it leads.
+        let present = target.ancestors().find(|path| path.symlink_metadata().is_ok()).unwrap_or(root);
         if !fs::canonicalize(present)?.starts_with(fs::canonicalize(root)?) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a link leads out of the container"));
         }
         if bind.source.is_dir() {
             fs::create_dir_all(&target)?;
-        } else {
+        } else if !target.exists() {
+            // One that is there may be a file of another volume, which keeps its content.
             target.parent().map_or(Ok(()), fs::create_dir_all)?;
             File::create(&target)?;
         }
         mount(Some(&bind.source), &target, NO_VALUE, MsFlags::MS_BIND, NO_VALUE)?;
-        if bind.read_only {
-            let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
-            mount(NO_VALUE, &target, NO_VALUE, flags | locked_flags(&target)?, NO_VALUE)?;
-        }
-        Ok(())
+        // As in the rest of the container, device files and the rights of a file's owner have no effect.
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
+        let access = if bind.read_only { MsFlags::MS_RDONLY } else { MsFlags::empty() };
+        Ok(mount(NO_VALUE, &target, NO_VALUE, flags | access | locked_flags(&target)?, NO_VALUE)?)
     })
 }
 

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use portolan_api::Kind;
-use portolan_api::kubefed::{
-    FederatedStatus, FederatedTypeConfig, KubeFedCluster, PROPAGATION, SYSTEM_NAMESPACE,
-};
+use portolan_api::kubefed::{FederatedStatus, FederatedTypeConfig, KubeFedCluster, SYSTEM_NAMESPACE};
 use portolan_api::meta::ConditionStatus;
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::client::{Discovery, Patch};
@@ -116,7 +114,7 @@ impl ControlPlane {
                 let api = self.hub.resource::<Object>(&resource);
                 let found = api.get(&object.key()).await;
                 let found = found.with_context(|| format!("cannot read {}", describe(object)))?;
-                if let Some(problem) = problem(&found) {
+                if let Some(problem) = FederatedStatus::problem(&found) {
                     open.push(format!("{}: {problem}", describe(object)));
                     still.push(object);
                 }
@@ -127,39 +125,5 @@ impl ControlPlane {
             waiting = still;
             sleep(POLL_INTERVAL).await;
         }
-    }
-}
-
-/// Why a federated object is not in its clusters; `None` if it is.
-fn problem(federated: &Object) -> Option<String> {
-    let status = federated.at(&["status"]).cloned().unwrap_or_default();
-    let status: FederatedStatus = serde_json::from_value(status).unwrap_or_default();
-    let known = status.conditions.iter().find(|condition| condition.kind == PROPAGATION);
-    let Some(known) = known.filter(|_| status.observed_generation == federated.generation()) else {
-        return Some("the control plane has not reported on it yet".to_owned());
-    };
-    if known.status == ConditionStatus::True {
-        return None;
-    }
-    let clusters = status.clusters.iter().filter(|cluster| !cluster.status.is_empty());
-    let clusters: Vec<String> =
-        clusters.map(|cluster| format!("{} {}", cluster.name, cluster.status)).collect();
-    Some(format!("{} {} {}", known.reason, known.message, clusters.join(", ")).trim_end().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_wrong_with_a_federated_object_is_said_in_one_line() {
-        let object = |generation: i64, status: &str| {
-            Object(json!({ "metadata": { "generation": 2 }, "status": { "observedGeneration": generation,
-                "conditions": [{ "type": "Propagation", "status": status, "reason": "CheckClusters", "message": "" }],
-                "clusters": [{ "name": "eu" }, { "name": "us", "status": "ClusterNotReady" }] } }))
-        };
-        assert_eq!(problem(&object(2, "True")), None);
-        assert_eq!(problem(&object(2, "False")).as_deref(), Some("CheckClusters  us ClusterNotReady"));
-        assert!(problem(&object(1, "True")).is_some_and(|text| text.contains("not reported")));
     }
 }

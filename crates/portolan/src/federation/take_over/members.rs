@@ -12,9 +12,9 @@ use portolan_plan::kubefed::cluster::{address, token};
 use portolan_plan::kubefed::take_over::{Host, TakeOver, replacement};
 use portolan_plan::kubefed::type_config::read;
 use portolan_runtime::client::{Credential, Endpoint, Selection};
-use portolan_runtime::{Client, Resource};
+use portolan_runtime::{Client, ClientError, Resource};
 
-/// Requests to one cluster at a time.
+/// Requests at a time.
 const PARALLEL: usize = 8;
 
 /// The members of a host, with the tokens that KubeFed has.
@@ -24,7 +24,7 @@ pub(super) struct Members {
     federated: BTreeMap<(String, ObjectKey), Object>,
 }
 
-/// The objects of KubeFed by cluster, kind and key; an error is of a cluster, or of one kind in it.
+/// The objects of KubeFed by cluster, kind and key, and what could not be read: a cluster, or one kind in it.
 #[derive(Default)]
 pub(super) struct Objects {
     found: BTreeMap<(String, String, ObjectKey), Object>,
@@ -36,6 +36,7 @@ pub(super) struct Objects {
 pub(super) struct Changes {
     /// By cluster, kind and key.
     fields: BTreeMap<(String, String, ObjectKey), Vec<FieldChange>>,
+    /// Clusters, kinds and objects for which it is not known.
     unknown: Vec<String>,
 }
 
@@ -78,6 +79,8 @@ impl Members {
                         let key = (cluster.clone(), of.target.gvk.kind.clone(), seen.object.key());
                         (key, seen.object)
                     })),
+                    // The cluster does not have the kind, and so no object of it.
+                    Err(ClientError::NotFound(_)) => {}
                     Err(error) => objects
                         .errors
                         .push(format!("cluster {cluster}: {} are not read: {error}", of.target.plural)),
@@ -97,7 +100,7 @@ impl Members {
             .buffer_unordered(PARALLEL)
             .collect()
             .await;
-        let mut changes = Changes::default();
+        let mut changes = Changes { unknown: objects.errors.clone(), ..Changes::default() };
         for (place, change) in judged {
             match change {
                 Ok(fields) if fields.is_empty() => {}
@@ -118,14 +121,14 @@ impl Members {
         key: &ObjectKey,
         observed: &Object,
     ) -> Result<Vec<FieldChange>, String> {
-        // KubeFed forgot to remove what has no federated object; nothing touches it here.
+        // KubeFed left this object behind: no federated object asks for it. The control plane does not touch it.
         let Some(federated) = self.federated.get(&(kind.to_owned(), key.clone())) else {
             return Ok(Vec::new());
         };
         let of = self.types.iter().find(|of| of.federated.gvk.kind == federated.kind());
         let (Some(of), Some(Ok(client))) = (of, self.clients.get(cluster)) else { return Ok(Vec::new()) };
         if of.is_namespace() {
-            // Used as it is.
+            // The control plane uses a namespace of the member as it is.
             return Ok(Vec::new());
         }
         let wanted = replacement(federated, of, cluster, observed).map_err(|error| error.to_string())?;
@@ -136,6 +139,14 @@ impl Members {
 }
 
 impl Objects {
+    /// Fails if a member was not read: what is missing then need not be gone.
+    pub(super) fn complete(self) -> anyhow::Result<Self> {
+        match self.errors.is_empty() {
+            true => Ok(self),
+            false => anyhow::bail!("not every member could be read: {}", self.errors.join("; ")),
+        }
+    }
+
     pub(super) fn count(&self) -> usize {
         self.found.len()
     }
@@ -157,7 +168,7 @@ impl Objects {
                 fields.iter().for_each(|field| text.push_str(&format!("      {field}\n")));
             }
         }
-        self.errors.iter().chain(&changes.unknown).for_each(|error| text.push_str(&format!("{error}\n")));
+        changes.unknown.iter().for_each(|error| text.push_str(&format!("{error}\n")));
         text
     }
 

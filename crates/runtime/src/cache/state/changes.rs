@@ -27,11 +27,12 @@ impl<T> SharedCache<T> {
     /// Prepares an object of a list: trimmed, weighed, and encoded in a compact cache.
     pub(in crate::cache) fn prepare(&self, key: &ObjectKey, version: u64, object: T) -> Stored<T> {
         let object = self.trimmed(object);
+        let index_keys = self.read(|state| state.index_keys(key, &object));
         let object = match &self.codec {
             Some(codec) => codec.keep(key, version, object),
             None => Kept::Decoded(object),
         };
-        Stored { bytes: self.weight(&object), object }
+        Stored { bytes: self.weight(&object), object, index_keys }
     }
 
     /// Estimated memory in bytes; 0 if it is not counted.
@@ -73,25 +74,33 @@ impl<T> SharedCache<T> {
         let entry = Entry { object: Kept::Decoded(object.clone()), version, bytes, change };
         state.objects.insert(key.clone(), entry);
         state.replace_in_indexes(&key, old.as_deref(), Some(&object));
-        while let Some((old, change)) = state.recent.take_old() {
-            self.compact(&mut state, &old, change);
-        }
+        // One change was noted, so that one at most is not recent any more.
+        let aged = state.recent.take_old();
         drop(state);
+        if let Some((aged, change)) = aged {
+            self.compact(&aged, change);
+        }
         Change { key, old, new: Some(object), is_own }
     }
 
-    /// Encodes an object unless it has changed since `change`.
-    fn compact(&self, state: &mut CacheState<T>, key: &ObjectKey, change: u64) {
-        if let Some(codec) = &self.codec
-            && let Some(entry) = state.objects.get_mut(key).filter(|entry| entry.change == change)
-            && let Kept::Decoded(object) = &entry.object
-        {
-            let kept = codec.keep(key, entry.version, object.clone());
-            if !kept.is_decoded() {
-                let before = std::mem::replace(&mut entry.bytes, self.weight(&kept));
-                entry.object = kept;
-                self.count(key, Some(before), entry.bytes);
-            }
+    /// Encodes an object unless it has changed since `change`. Readers do not wait for that; no change comes in between,
+    /// because the caller holds `announcing`.
+    fn compact(&self, key: &ObjectKey, change: u64) {
+        let Some(codec) = &self.codec else { return };
+        let found = self.read(|state| {
+            let entry = state.objects.get(key).filter(|entry| entry.change == change)?;
+            Some((entry.object.clone(), entry.version))
+        });
+        let Some((Kept::Decoded(object), version)) = found else { return };
+        let mut kept = codec.keep(key, version, object);
+        if kept.is_decoded() {
+            return;
+        }
+        let mut bytes = self.weight(&kept);
+        if let Some(entry) = self.state.write().objects.get_mut(key) {
+            std::mem::swap(&mut entry.bytes, &mut bytes);
+            std::mem::swap(&mut entry.object, &mut kept);
+            self.count(key, Some(bytes), entry.bytes);
         }
     }
 
@@ -172,39 +181,47 @@ impl<T> SharedCache<T> {
             let mut gone: BTreeSet<ObjectKey> = state.objects.keys().cloned().collect();
             for (key, version, stored) in listed {
                 gone.remove(&key);
-                let Some(Stored { object, bytes }) = stored else { continue };
+                let Some(Stored { object, bytes, index_keys }) = stored else { continue };
                 let entry = Entry { object: object.clone(), version, bytes, change: 0 };
                 let (old, before) =
                     state.objects.insert(key.clone(), entry).map(|old| (old.object, old.bytes)).unzip();
                 self.count(&key, before, bytes);
-                self.reindex(&mut state, &key, old.as_ref(), Some(&object));
+                // An index may have been added since the list began.
+                let index_keys = match index_keys.len() == state.index_count() {
+                    true => index_keys,
+                    false => state.index_keys(&key, &self.decoded(&object)),
+                };
+                self.reindex(&mut state, &key, old.as_ref(), index_keys);
                 changes.push((key, old, Some(object)));
             }
             for key in gone {
                 let Some(Entry { object: old, bytes, .. }) = state.objects.remove(&key) else { continue };
                 self.forget(&key, bytes);
-                self.reindex(&mut state, &key, Some(&old), None);
+                self.reindex(&mut state, &key, Some(&old), Vec::new());
                 changes.push((key, Some(old), None));
             }
         }
         applied();
         for (key, old, new) in changes {
+            if announcing.observers.is_empty() {
+                break;
+            }
             let decoded = |kept: Option<Kept<T>>| kept.map(|kept| self.decoded(&kept));
             announcing.announce(&Change { key, old: decoded(old), new: decoded(new), is_own: false });
         }
     }
 
+    /// Replaces the index keys of `old` by `new`, one list for each index; none for an object that is gone.
     fn reindex(
         &self,
         state: &mut CacheState<T>,
         key: &ObjectKey,
         old: Option<&Kept<T>>,
-        new: Option<&Kept<T>>,
+        new: Vec<Vec<String>>,
     ) {
-        if !state.has_indexes() {
-            return;
+        if state.index_count() > 0 {
+            let old = old.map(|old| self.decoded(old));
+            state.set_index_keys(key, old.as_deref(), new);
         }
-        let [old, new] = [old, new].map(|kept| kept.map(|kept| self.decoded(kept)));
-        state.replace_in_indexes(key, old.as_deref(), new.as_deref());
     }
 }

@@ -1,6 +1,12 @@
 use std::sync::Arc;
 
+use portolan_api::resources;
+use portolan_object::Object;
+use serde_json::json;
+
 use super::*;
+use crate::cache::compact::RECENT;
+use crate::client::ManagedFields;
 
 fn key(name: &str) -> ObjectKey {
     ObjectKey::cluster(name)
@@ -83,4 +89,35 @@ fn own_writes_are_seen_at_once_and_only_once() {
     let want = ["a ->own 7 by us", "a own 7>own 8 by us", "a own 8>theirs 9", "a last>-"];
     assert_eq!(*seen.lock(), want);
     assert!(shared.read(|state| state.objects.is_empty()));
+}
+
+#[test]
+fn an_index_that_is_added_during_a_list_has_what_was_listed() {
+    let shared = shared();
+    let listed = vec![(key("a"), 1, Some(shared.prepare(&key("a"), 1, "x".to_owned())))];
+    shared.add_index("length", Box::new(|_, text| vec![text.len().to_string()]));
+    shared.replace(listed, "1", || {});
+    let count = |index: &str, value: &str| shared.read(|state| state.count(index, value));
+    assert_eq!((count("text", "x"), count("length", "1")), (1, 1));
+}
+
+#[test]
+fn a_compact_cache_encodes_what_did_not_change_last_and_indexes_it_the_same() {
+    let by_value: IndexBy<Object> = Box::new(|_, object| vec![object.str_at(&["data", "k"]).to_owned()]);
+    let codec = Codec::new(resources::CONFIG_MAP.into(), None, ManagedFields::Dropped);
+    let shared = SharedCache::new(vec![("value", by_value)], None, None, Some(codec));
+    let object = |value: &str| Object(json!({ "metadata": { "name": "a" }, "data": { "k": value } }));
+    for index in 0..=RECENT {
+        let (name, version) = (index.to_string(), (index + 1).to_string());
+        shared.put(key(&name), &version, object("old")).expect("no budget");
+    }
+    let is_decoded = |name: &str| shared.read(|state| state.objects[&key(name)].object.is_decoded());
+    assert!(!is_decoded("0") && is_decoded("1"));
+    assert_eq!(shared.get(&key("0")).as_deref(), Some(&object("old")));
+    let count = |value: &str| shared.read(|state| state.count("value", value));
+    shared.put(key("0"), "998", object("new")).expect("no budget");
+    assert_eq!((count("old"), count("new")), (RECENT, 1));
+    assert!(is_decoded("0") && !is_decoded("1"));
+    shared.remove(key("1"), "999", object("old"));
+    assert_eq!((count("old"), count("new")), (RECENT - 1, 1));
 }

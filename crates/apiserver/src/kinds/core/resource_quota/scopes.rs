@@ -52,7 +52,7 @@ impl Requirement<'_> {
         }
     }
 
-    /// Whether the operator holds for one of the names, or for none where there is none.
+    /// Whether one of the names meets the operator. Without a name, `NotIn` and `DoesNotExist` hold.
     fn selects(&self, names: &[&str]) -> bool {
         let is_listed = |name: &&str| self.values.iter().any(|value| value == name);
         match self.operator {

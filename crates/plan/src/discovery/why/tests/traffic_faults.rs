@@ -1,4 +1,4 @@
-//! What TrafficPolicies and drained clusters do, which looks like a fault to who does not know of them.
+//! What TrafficPolicies and drained clusters do: it looks like a fault if one does not know of them.
 
 use portolan_api::policy::ClusterAffinity;
 use portolan_api::traffic::{TrafficArea, TrafficPolicy};
