@@ -62,6 +62,7 @@ pub mod crd;
 mod damage;
 pub mod discovery;
 mod dispatch;
+pub mod encryption;
 mod event_expiry;
 mod fairness;
 #[cfg(feature = "fuzzing")]

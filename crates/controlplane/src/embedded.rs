@@ -16,6 +16,7 @@ use portolan_apiserver::audit::Audit;
 use portolan_apiserver::auth::oidc::{AuthenticationConfiguration, ConfigurationError, JwtIssuers, Roots};
 use portolan_apiserver::auth::{Authentication, User as ApiUser};
 use portolan_apiserver::mounted::Mounted;
+use portolan_apiserver::encryption::Encryption;
 use portolan_apiserver::proxy::{Backends, Forwarder, Kubelets};
 use portolan_apiserver::{Admission, ApiServer, LocalService, Record};
 use portolan_controllers::kubernetes;
@@ -26,7 +27,7 @@ use portolan_net::{Clock, Shutdown, telemetry};
 use portolan_object::{GroupVersionKind, ObjectKey};
 use portolan_runtime::client::StoredObjects;
 use portolan_runtime::{Client, Resource};
-use portolan_store::{Batch, OpenError, Store, Write};
+use portolan_store::{Batch, OpenError, Store, ValueTransformer, Write};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
@@ -111,6 +112,8 @@ pub struct ApiServerOptions {
     /// Who is trusted to name users besides this server.
     pub authentication: AuthenticationOptions,
 }
+    /// What is encrypted in the store.
+    pub encryption: Arc<Encryption>,
 
 /// Authentication besides certificates and tokens of this server.
 #[derive(Debug, Clone, Default)]
@@ -195,7 +198,9 @@ impl EmbeddedServer {
     /// [`EmbeddedServerError`] naming the server and the cause. Nothing stored is touched then.
     pub async fn start(settings: Settings<'_>, scope: &Shutdown) -> Result<Self, EmbeddedServerError> {
         let cluster = || settings.name.to_owned();
-        let store = Store::open(&settings.directory.join(DATABASE))
+        let transformer: Arc<dyn ValueTransformer> = settings.options.encryption.clone();
+        let options = portolan_store::Options { transformer, ..portolan_store::Options::default() };
+        let store = Store::open_with(&settings.directory.join(DATABASE), options)
             .await
             .map_err(|source| EmbeddedServerError::Store { cluster: cluster(), source })?;
         discard_damaged_definitions(&store).await;
