@@ -68,6 +68,7 @@ mod fairness;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod health;
+mod https;
 mod interrupt;
 pub mod kinds;
 mod metrics;

@@ -3,6 +3,7 @@
 //! The control plane is one, and so is each embedded member of a playground. The stored objects survive a restart, and
 //! the server takes its last port again unless another process has it.
 
+mod front_proxy;
 mod tokens;
 
 use std::fs;
@@ -15,8 +16,8 @@ use bytes::Bytes;
 use portolan_apiserver::audit::Audit;
 use portolan_apiserver::auth::oidc::{AuthenticationConfiguration, ConfigurationError, JwtIssuers, Roots};
 use portolan_apiserver::auth::{Authentication, User as ApiUser};
-use portolan_apiserver::mounted::Mounted;
 use portolan_apiserver::encryption::Encryption;
+use portolan_apiserver::mounted::Mounted;
 use portolan_apiserver::proxy::{Backends, Forwarder, Kubelets};
 use portolan_apiserver::{Admission, ApiServer, LocalService, Record};
 use portolan_controllers::kubernetes;
@@ -111,9 +112,9 @@ pub struct ApiServerOptions {
     pub audit: Option<Audit>,
     /// Who is trusted to name users besides this server.
     pub authentication: AuthenticationOptions,
-}
     /// What is encrypted in the store.
     pub encryption: Arc<Encryption>,
+}
 
 /// Authentication besides certificates and tokens of this server.
 #[derive(Debug, Clone, Default)]
@@ -214,6 +215,9 @@ impl EmbeddedServer {
             .map_err(|source| EmbeddedServerError::Certificates { cluster: cluster(), source })?;
         let issuer = tokens::open_issuer(&pki)
             .map_err(|source| EmbeddedServerError::Tokens { cluster: cluster(), source })?;
+        let front_proxy = front_proxy::open_front_proxy(&pki, now).map_err(CertificateError::from);
+        let front_proxy =
+            front_proxy.map_err(|source| EmbeddedServerError::Certificates { cluster: cluster(), source })?;
         let authentication = settings.options.authentication.authentication();
         let authentication = authentication
             .map_err(|source| EmbeddedServerError::Authentication { cluster: cluster(), source })?;
@@ -229,6 +233,7 @@ impl EmbeddedServer {
             endpoint: settings.endpoint.or(advertised.filter(|address| !address.ip().is_loopback())),
             root_ca: Some(certificates.authority_pem().to_owned()),
             cluster_info: Some(cluster_info(address, advertised, certificates.authority_pem())),
+            front_proxy: Some(front_proxy),
             audit: settings.options.audit.clone(),
             admission: settings.admission.clone(),
             metrics: settings.metrics.clone(),
