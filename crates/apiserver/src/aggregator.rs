@@ -16,6 +16,7 @@ mod front_proxy;
 pub(crate) mod probe;
 mod remote;
 mod resources;
+mod schedule;
 mod servers;
 
 #[cfg(test)]

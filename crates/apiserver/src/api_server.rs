@@ -105,8 +105,8 @@ impl ApiServer {
         }
         let tasks = Shutdown::new();
         let announced = config.forwarder.as_ref().map(Forwarder::announced).unwrap_or_default();
-        let front_proxy =
-            FrontProxy::create(config.clock.now()).map_err(|source| StartError::FrontProxy { source })?;
+        let front_proxy = FrontProxy::create(config.front_proxy.as_ref(), config.clock.now())
+            .map_err(|source| StartError::FrontProxy { source })?;
         let front_proxy_authority = front_proxy.authority.clone();
         let aggregator = Aggregator::new(front_proxy, store.clone(), &tasks);
         let server = Arc::new(Server {
@@ -153,7 +153,9 @@ impl ApiServer {
         started.tasks.spawn(aggregator::probe::run(Arc::clone(&started.server)));
         started.tasks.spawn(account_secrets::run(Arc::clone(&started.server)));
         started.tasks.spawn(cluster_info::run(Arc::clone(&started.server)));
-        started.tasks.spawn(quotas::recount::run(Arc::clone(&started.server)));
+        // Counting decodes all pods of a namespace.
+        let quotas = priority::on_own_thread("quotas", quotas::recount::run(Arc::clone(&started.server)));
+        started.tasks.spawn(quotas.map_err(|source| StartError::Thread { source })?);
         started.tasks.spawn(event_expiry::run(Arc::clone(&started.server)));
         Ok(started)
     }

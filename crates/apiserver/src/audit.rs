@@ -11,6 +11,7 @@
 //! # Source
 //! kubernetes staging/src/k8s.io/apiserver/pkg/audit and pkg/apis/audit/v1.
 
+mod body;
 mod event;
 mod log;
 mod policy;

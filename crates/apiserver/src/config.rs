@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use portolan_net::clock::Clock;
+use portolan_net::pki::Authority;
 use portolan_net::telemetry::Metrics;
 
 use crate::admission::Admission;
@@ -42,6 +43,8 @@ pub struct Config {
     pub root_ca: Option<String>,
     /// A kubeconfig without a user, which `kube-public/cluster-info` shows to everybody; `None`: no such ConfigMap.
     pub cluster_info: Option<String>,
+    /// The authority by which aggregated API servers know this one; `None` for a new one at each start.
+    pub front_proxy: Option<Authority>,
     /// The audit log; `None` for none.
     pub audit: Option<Audit>,
     /// Admission plugins, in the order in which they are called.
@@ -68,6 +71,7 @@ impl Default for Config {
             endpoint: None,
             root_ca: None,
             cluster_info: None,
+            front_proxy: None,
             audit: None,
             admission: Vec::new(),
             version: VERSION.to_owned(),

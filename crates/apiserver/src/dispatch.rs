@@ -115,7 +115,7 @@ async fn answer(
         }
     };
     let call = MountedCall { server, user, info, query, headers };
-    let (call, answered) = if let Some(remote) = call.server.aggregator.find(parts.uri.path()) {
+    let (call, answered) = if let Some(remote) = find_remote(&call, parts.uri.path()) {
         answer_remote(&remote, call, parts, body, share).await
     } else if !call.info.is_resource {
         let MountedCall { server, info, query, headers, .. } = &call;
@@ -218,6 +218,14 @@ async fn answer_mounted(
         Err(status) => Err(status),
     };
     Mount::Answered(Box::new((call, answered)))
+}
+
+/// The other server that answers a request. None takes over what this server answers itself.
+fn find_remote(call: &MountedCall, path: &str) -> Option<Arc<Remote>> {
+    let remote = call.server.aggregator.find(path)?;
+    let (group, version) = remote.group_version();
+    let is_own = call.server.registry.snapshot().serves(group, version);
+    (!is_own && mounted::find(&call.server, &call.info).is_none()).then_some(remote)
 }
 
 /// Answers a request for a group version that another API server answers.

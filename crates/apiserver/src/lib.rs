@@ -62,11 +62,13 @@ pub mod crd;
 mod damage;
 pub mod discovery;
 mod dispatch;
+pub mod encryption;
 mod event_expiry;
 mod fairness;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod health;
+mod https;
 mod interrupt;
 pub mod kinds;
 mod metrics;

@@ -20,6 +20,9 @@ use crate::server::Server;
 /// Key prefix of ResourceQuotas.
 const PREFIX: &str = "core/resourcequotas/";
 
+/// Objects that are decoded at a time, to bound the memory of a count.
+const DECODED: usize = 64;
+
 /// Whether a namespace has quotas.
 pub(crate) fn are_in(server: &Server, namespace: &str) -> bool {
     server.store.count(&format!("{PREFIX}{namespace}/")) > 0
@@ -33,32 +36,35 @@ pub(crate) fn of(server: &Server, namespace: &str) -> Result<Vec<Versioned<Recor
     server.store.items(&Query::prefix(format!("{PREFIX}{namespace}/")))
 }
 
-/// The status of a quota from the objects of its namespace.
+/// The statuses of quotas from the objects of their namespace, which are read once.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(crate) fn status(
+pub(crate) fn statuses(
     server: &Server,
     snapshot: &Snapshot,
     namespace: &str,
-    quota: &Value,
+    quotas: &[Value],
     now: Timestamp,
-) -> Result<Value, ReadError> {
-    let mut recount = Recount::new(quota);
+) -> Result<Vec<Value>, ReadError> {
+    let mut recounts: Vec<Recount<'_>> = quotas.iter().map(Recount::new).collect();
     for (resource, counter) in counted(snapshot) {
-        if !recount.needs(&counter) {
+        let mut needing: Vec<_> = recounts.iter_mut().filter(|recount| recount.needs(&counter)).collect();
+        if needing.is_empty() {
             continue;
         }
         let collection = resource.collection(namespace);
-        if counter.reads_objects() {
-            let items = server.store.items(&Query::prefix(collection))?;
-            let mut objects = items.iter().map(|item| item.value.value());
-            recount.add(&counter, Objects::Read(&mut objects), now);
-        } else {
-            recount.add(&counter, Objects::Number(server.store.count(&collection)), now);
+        if !counter.reads_objects() {
+            let number = server.store.count(&collection);
+            needing.iter_mut().for_each(|recount| recount.add(&counter, Objects::Number(number), now));
+            continue;
+        }
+        for items in server.store.items(&Query::prefix(collection))?.chunks(DECODED) {
+            let objects: Vec<Value> = items.iter().map(|item| item.value.value()).collect();
+            needing.iter_mut().for_each(|recount| recount.add(&counter, Objects::Read(&objects), now));
         }
     }
-    Ok(recount.status())
+    Ok(recounts.into_iter().map(Recount::status).collect())
 }
 
 /// The namespaced resources, each in one version, with their counters.

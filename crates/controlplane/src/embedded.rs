@@ -3,6 +3,7 @@
 //! The control plane is one, and so is each embedded member of a playground. The stored objects survive a restart, and
 //! the server takes its last port again unless another process has it.
 
+mod front_proxy;
 mod tokens;
 
 use std::fs;
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use portolan_apiserver::audit::Audit;
 use portolan_apiserver::auth::oidc::{AuthenticationConfiguration, ConfigurationError, JwtIssuers, Roots};
 use portolan_apiserver::auth::{Authentication, User as ApiUser};
+use portolan_apiserver::encryption::Encryption;
 use portolan_apiserver::mounted::Mounted;
 use portolan_apiserver::proxy::{Backends, Forwarder, Kubelets};
 use portolan_apiserver::{Admission, ApiServer, LocalService, Record};
@@ -26,7 +28,7 @@ use portolan_net::{Clock, Shutdown, telemetry};
 use portolan_object::{GroupVersionKind, ObjectKey};
 use portolan_runtime::client::StoredObjects;
 use portolan_runtime::{Client, Resource};
-use portolan_store::{Batch, OpenError, Store, Write};
+use portolan_store::{Batch, OpenError, Store, ValueTransformer, Write};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
@@ -110,6 +112,8 @@ pub struct ApiServerOptions {
     pub audit: Option<Audit>,
     /// Who is trusted to name users besides this server.
     pub authentication: AuthenticationOptions,
+    /// What is encrypted in the store.
+    pub encryption: Arc<Encryption>,
 }
 
 /// Authentication besides certificates and tokens of this server.
@@ -195,7 +199,9 @@ impl EmbeddedServer {
     /// [`EmbeddedServerError`] naming the server and the cause. Nothing stored is touched then.
     pub async fn start(settings: Settings<'_>, scope: &Shutdown) -> Result<Self, EmbeddedServerError> {
         let cluster = || settings.name.to_owned();
-        let store = Store::open(&settings.directory.join(DATABASE))
+        let transformer: Arc<dyn ValueTransformer> = settings.options.encryption.clone();
+        let options = portolan_store::Options { transformer, ..portolan_store::Options::default() };
+        let store = Store::open_with(&settings.directory.join(DATABASE), options)
             .await
             .map_err(|source| EmbeddedServerError::Store { cluster: cluster(), source })?;
         discard_damaged_definitions(&store).await;
@@ -209,6 +215,9 @@ impl EmbeddedServer {
             .map_err(|source| EmbeddedServerError::Certificates { cluster: cluster(), source })?;
         let issuer = tokens::open_issuer(&pki)
             .map_err(|source| EmbeddedServerError::Tokens { cluster: cluster(), source })?;
+        let front_proxy = front_proxy::open_front_proxy(&pki, now).map_err(CertificateError::from);
+        let front_proxy =
+            front_proxy.map_err(|source| EmbeddedServerError::Certificates { cluster: cluster(), source })?;
         let authentication = settings.options.authentication.authentication();
         let authentication = authentication
             .map_err(|source| EmbeddedServerError::Authentication { cluster: cluster(), source })?;
@@ -224,6 +233,7 @@ impl EmbeddedServer {
             endpoint: settings.endpoint.or(advertised.filter(|address| !address.ip().is_loopback())),
             root_ca: Some(certificates.authority_pem().to_owned()),
             cluster_info: Some(cluster_info(address, advertised, certificates.authority_pem())),
+            front_proxy: Some(front_proxy),
             audit: settings.options.audit.clone(),
             admission: settings.admission.clone(),
             metrics: settings.metrics.clone(),

@@ -27,6 +27,7 @@ mod proxy_role;
 mod search;
 mod service_cidr;
 mod state;
+mod storage;
 mod trust;
 
 pub use address::{AdvertiseAddressError, TlsSan, TlsSanError, parse_advertise_address};
@@ -37,7 +38,9 @@ pub use definitions::InstallError;
 pub use embedded::{ApiServerOptions, AuthenticationOptions};
 pub use portolan_apiserver::audit;
 pub use portolan_apiserver::auth::oidc;
+pub use portolan_apiserver::encryption;
 pub use portolan_controllers::Options as ControllerOptions;
-pub use portolan_store::CopySummary;
+pub use portolan_store::{CopySummary, RewriteSummary};
 pub use service_cidr::{ServiceCidr, ServiceCidrError};
 pub use state::{StateDirectory, StateError};
+pub use storage::{StorageError, migrate_storage};

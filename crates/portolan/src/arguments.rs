@@ -185,6 +185,9 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Replace the state of a control plane by a backup. Its server must not run.
     Restore(Restore),
+    /// Look after the database of a control plane.
+    #[command(subcommand)]
+    Storage(StorageCommand),
     /// Print a completion script for a shell.
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completion {
@@ -226,7 +229,7 @@ pub(crate) struct Server {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["dir", "listen", "advertise_address", "tls_san", "service_cidr", "audit_policy_file", "authentication_config", "oidc_issuer_url"]
+        conflicts_with_all = ["dir", "listen", "advertise_address", "tls_san", "service_cidr", "audit_policy_file", "encryption_provider_config", "authentication_config", "oidc_issuer_url"]
     )]
     pub(crate) kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig [default: the current context]
@@ -273,6 +276,24 @@ pub(crate) struct Restore {
     /// Replace the state that is there; it is kept beside the new one under another name
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StorageCommand {
+    /// Encrypt all stored objects as new ones are, after the encryption was turned on or off or has a new key, and remove
+    /// what the database holds of earlier values. The server must not run.
+    Migrate(StorageMigrate),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::STORAGE_MIGRATE)]
+pub(crate) struct StorageMigrate {
+    /// State directory of the server
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The configuration that the server has (apiserver.config.k8s.io, kind EncryptionConfiguration)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) encryption_provider_config: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -46,6 +46,7 @@ mod release;
 mod server;
 mod servers;
 mod services;
+mod storage;
 mod survey;
 mod taint;
 mod token;
@@ -60,7 +61,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, ClusterCommand, Command};
+use arguments::{Arguments, ClusterCommand, Command, StorageCommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -151,6 +152,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Federation(arguments) => federation::run(arguments).await,
         Command::Backup(arguments) => backup::backup(arguments).await,
         Command::Restore(arguments) => backup::restore(arguments).await,
+        Command::Storage(StorageCommand::Migrate(arguments)) => storage::migrate(arguments).await,
         Command::Completion { shell } => completion::print_script(shell),
         // It starts a runtime of its own.
         Command::CompleteForKubectl { words } => {

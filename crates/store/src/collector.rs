@@ -28,11 +28,11 @@ impl<P> fmt::Debug for StateReader<P> {
 
 impl<P: Payload> Collector for StateReader<P> {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let (revision, oldest, objects, watches, bytes, damaged) = {
+        let (revision, oldest, objects, watches, bytes, damaged, stale) = {
             let state = self.0.state.read();
             let (revision, oldest) = (state.revision.0, state.oldest().0);
             let (objects, watches) = (state.index.len(), state.interest.len());
-            (revision, oldest, objects, watches, state.tail.bytes(), state.damaged.len())
+            (revision, oldest, objects, watches, state.tail.bytes(), state.damaged.len(), state.stale.len())
         };
         let mut gauge = |name: &str, help: &str, unit: Option<&Unit>, value: u64| {
             let value = ConstGauge::new(value);
@@ -44,6 +44,8 @@ impl<P: Payload> Collector for StateReader<P> {
         gauge("portolan_store_objects", "Objects in the store.", None, objects as u64)?;
         let help = "Stored objects that cannot be read, and are left out until they are restored or deleted.";
         gauge("portolan_store_damaged_values", help, None, damaged as u64)?;
+        let help = "Stored objects that are not encrypted as new ones are; writing them again does it.";
+        gauge("portolan_store_stale_values", help, None, stale as u64)?;
         gauge("portolan_store_watches", "Open watches of the store.", None, watches as u64)?;
         let help = "Memory that only the history of writes holds.";
         gauge("portolan_store_history", help, Some(&Unit::Bytes), bytes as u64)

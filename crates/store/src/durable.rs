@@ -20,6 +20,7 @@ mod files;
 mod load;
 mod newest;
 mod retention;
+mod rewrite;
 mod row;
 mod schema;
 mod writer;
@@ -34,10 +35,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::batch::{Batch, CommitError, Unavailable, Write};
 use crate::options::Options;
 use crate::state::SharedState;
+use crate::transformer::ValueTransformer;
 use crate::versioned::{Event, Payload};
 
 pub use backup::{CopySummary, DatabaseLock, adopt_database, copy_database, lock_database};
 pub use error::OpenError;
+pub use rewrite::{RewriteSummary, rewrite_database};
 
 use database::Database;
 use writer::{Commit, DurableWriter, WriterRequest};
@@ -49,6 +52,7 @@ const QUEUE_CAPACITY: usize = 1024;
 pub(crate) struct Durable<P> {
     requests: mpsc::Sender<WriterRequest<P>>,
     path: Arc<Path>,
+    transformer: Arc<dyn ValueTransformer>,
     is_closed: AtomicBool,
     /// Closed after the writer has closed the files.
     finished: watch::Receiver<()>,
@@ -64,8 +68,16 @@ impl<P: Payload> Durable<P> {
                 "a stored object is damaged and is left out: restore it with `portolan restore`, or delete it"
             );
         }
+        if !state.stale.is_empty() {
+            tracing::warn!(
+                objects = state.stale.len(), path = %path.display(),
+                "stored objects are not encrypted as new ones are: write them again, or stop the server and run \
+                 `portolan storage migrate`"
+            );
+        }
         let shared = Arc::new(SharedState::new(state));
         let (sender, requests) = mpsc::channel(QUEUE_CAPACITY);
+        let transformer = options.transformer;
         let writer = DurableWriter::new(database, retention, options.clock, Arc::clone(&shared))?;
         let (running, finished) = watch::channel(());
         let failed = |source| OpenError::Failed { path: path.to_owned(), source: Box::new(source) };
@@ -77,12 +89,12 @@ impl<P: Payload> Durable<P> {
             })
             .map_err(failed)?;
         let is_closed = AtomicBool::new(false);
-        Ok((Self { requests: sender, path: path.into(), is_closed, finished }, shared))
+        Ok((Self { requests: sender, path: path.into(), transformer, is_closed, finished }, shared))
     }
 
     pub(crate) async fn commit(&self, batch: Batch<P>) -> Result<Vec<Event<P>>, CommitError<P>> {
-        // Encoded in the caller's task, to relieve the writer thread.
-        let values = batch.writes.iter().map(encoded).collect();
+        // Encoded and encrypted in the caller's task, to relieve the writer thread.
+        let values = batch.writes.iter().map(|write| encoded(write, &*self.transformer)).collect();
         let (reply, answer) = oneshot::channel();
         let request = WriterRequest::Commit(Commit { batch, values, reply });
         self.requests.send(request).await.map_err(|_| self.stopped())?;
@@ -107,9 +119,9 @@ impl<P: Payload> Durable<P> {
     }
 }
 
-fn encoded<P: Payload>(write: &Write<P>) -> Option<Bytes> {
+fn encoded<P: Payload>(write: &Write<P>, transformer: &dyn ValueTransformer) -> Option<Bytes> {
     match write {
-        Write::Put(_, value) => Some(value.encode()),
+        Write::Put(key, value) => Some(transformer.to_storage(key, value.encode())),
         Write::Delete(_) => None,
     }
 }

@@ -22,14 +22,19 @@ mod read;
 mod state;
 mod store;
 mod tail;
+mod transformer;
 mod versioned;
 mod watch;
 
 pub use batch::{Batch, CommitError, Guard, Unavailable, Write};
 pub use damage::DamagedValue;
-pub use durable::{CopySummary, DatabaseLock, OpenError, adopt_database, copy_database, lock_database};
+pub use durable::{
+    CopySummary, DatabaseLock, OpenError, RewriteSummary, adopt_database, copy_database, lock_database,
+    rewrite_database,
+};
 pub use options::{Limits, Options};
 pub use read::{Page, Query, ReadError};
 pub use store::Store;
+pub use transformer::{TransformError, TransformedValue, ValueTransformer};
 pub use versioned::{Event, Payload, PayloadError, Revision, Versioned};
 pub use watch::{Lagged, Watch};

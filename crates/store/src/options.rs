@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::transformer::{Unchanged, ValueTransformer};
+
 /// Bounds of the history in memory. Beyond either one, the oldest events are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -32,6 +34,8 @@ pub struct Options {
     pub max_bytes: Option<u64>,
     /// Time since the Unix epoch. Only the age of history depends on it.
     pub clock: Arc<dyn Fn() -> Duration + Send + Sync>,
+    /// Form of the values on disk, such as encrypted.
+    pub transformer: Arc<dyn ValueTransformer>,
 }
 
 impl Default for Options {
@@ -42,6 +46,7 @@ impl Default for Options {
             keep_revisions: 1000,
             max_bytes: None,
             clock: Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
+            transformer: Arc::new(Unchanged),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Only the writer changes it, through [`SharedState::publish`], and only with events that are durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -26,6 +26,8 @@ pub(crate) struct StoreState<P> {
     pub(crate) revision: Revision,
     /// Keys with a value that could not be read; they are not in the index.
     pub(crate) damaged: BTreeMap<Arc<str>, DamagedValue>,
+    /// Keys with a value on disk that is not in the form that new values get, such as encrypted with an old key.
+    pub(crate) stale: HashSet<Arc<str>>,
 }
 
 impl<P: Payload> StoreState<P> {
@@ -37,6 +39,7 @@ impl<P: Payload> StoreState<P> {
             interest: Interest::default(),
             revision,
             damaged: BTreeMap::new(),
+            stale: HashSet::new(),
         }
     }
 
@@ -59,6 +62,9 @@ impl<P: Payload> StoreState<P> {
         }
         if !self.damaged.is_empty() {
             self.damaged.remove(&event.key);
+        }
+        if !self.stale.is_empty() {
+            self.stale.remove(&event.key);
         }
         self.revision = event.revision;
     }

@@ -124,6 +124,12 @@ impl<P: Payload> Store<P> {
         from.take_while(|(key, _)| key.starts_with(prefix)).map(|(_, value)| value.clone()).collect()
     }
 
+    /// Whether the value of a key is on disk in a form that new values do not get, such as encrypted with an old key. Writing
+    /// the same value again replaces it.
+    pub fn is_stale(&self, key: &str) -> bool {
+        self.shared.state.read().stale.contains(key)
+    }
+
     /// The values of keys with a prefix, in key order, from one consistent snapshot.
     ///
     /// # Errors

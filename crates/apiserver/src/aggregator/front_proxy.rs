@@ -1,7 +1,7 @@
 //! The identity by which other API servers know that a request comes from this one.
 //!
-//! It is made at each start and exists in memory only, because its key is enough to act as any user there. The servers read
-//! the new authority from the ConfigMap, as they do when a cluster rotates it.
+//! The certificate is made at each start and exists in memory only, because its key is enough to act as any user there. Its
+//! authority is the one that the embedding program keeps.
 
 use std::time::Duration;
 
@@ -26,12 +26,19 @@ pub(crate) struct FrontProxy {
 }
 
 impl FrontProxy {
-    /// A new authority.
+    /// A certificate of `kept`, or of a new authority.
     ///
     /// # Errors
     /// When keys cannot be made.
-    pub(crate) fn create(now: Timestamp) -> Result<Self, PkiError> {
-        let authority = Authority::create("front-proxy-ca", now)?;
+    pub(crate) fn create(kept: Option<&Authority>, now: Timestamp) -> Result<Self, PkiError> {
+        let made;
+        let authority = match kept {
+            Some(kept) => kept,
+            None => {
+                made = Authority::create("front-proxy-ca", now)?;
+                &made
+            }
+        };
         let identity = authority.issue_client(CLIENT, None, LIFE, now)?;
         Ok(Self { authority: authority.certificate_pem().to_owned(), identity })
     }

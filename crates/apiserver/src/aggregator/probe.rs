@@ -1,6 +1,7 @@
 //! The background task that asks the servers of APIServices for their resources (kubernetes
 //! staging/src/k8s.io/kube-aggregator/pkg/controllers/status/remote).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::remote::{Remote, Routes};
 use super::resources;
+use super::schedule::Due;
 use crate::auth::{User, user};
 use crate::background::{PassError, commit, repeat};
 use crate::call::read_body;
@@ -27,12 +29,8 @@ use crate::tree;
 const API_SERVICES: &str = "apiregistration.k8s.io/apiservices/";
 const SERVICES: &str = "core/services/";
 const SLICES: &str = "discovery.k8s.io/endpointslices/";
-/// Time after which an available server is asked again.
-const INTERVAL: Duration = Duration::from_secs(30);
-/// Time after which one that is not available is asked again.
+/// Time after which APIServices that could not be read are read again.
 const RETRY: Duration = Duration::from_secs(2);
-/// Time for which changes of endpoints are gathered.
-const BATCH: Duration = Duration::from_millis(100);
 /// Timeout of a probe.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Probes at the same time.
@@ -62,24 +60,44 @@ async fn follow(server: Arc<Server>) -> Result<(), PassError> {
     drop(page);
     server.aggregator.routes.store(Arc::new(routes.clone()));
     show(server, &routes);
+    let mut due: BTreeMap<&str, Due> =
+        routes.keys().map(|name| (name.as_str(), Due::now(Instant::now()))).collect();
     loop {
+        let now = Instant::now();
+        let asked = routes.values().filter(|remote| due.get(&*remote.name).is_some_and(|due| due.at <= now));
         let probes: Vec<_> =
-            routes.values().map(|remote| probe(Arc::clone(server), Arc::clone(remote)).boxed()).collect();
+            asked.map(|remote| probe(Arc::clone(server), Arc::clone(remote)).boxed()).collect();
         let outcomes: Vec<_> = futures::stream::iter(probes).buffer_unordered(CONCURRENT).collect().await;
-        let mut is_healthy = true;
         for (remote, outcome) in &outcomes {
-            is_healthy &= outcome.status == "True";
+            if let Some(due) = due.get_mut(&*remote.name) {
+                *due = due.after(outcome.status == "True", Instant::now());
+            }
             tell(server, &remote.name, outcome).await?;
         }
         show(server, &routes);
-        let mut next = Instant::now() + if is_healthy { INTERVAL } else { RETRY };
-        loop {
-            tokio::select! {
-                event = changed.next() => if is_redefined(&*event?) { return Ok(()) },
-                event = services.next(), if !routes.is_empty() => if is_of(&*event?, &routes) { next = next.min(Instant::now() + BATCH) },
-                event = slices.next(), if !routes.is_empty() => if is_of(&*event?, &routes) { next = next.min(Instant::now() + BATCH) },
-                () = sleep_until(next), if !routes.is_empty() => break,
+        while let Some(next) = due.values().map(|due| due.at).min()
+            && next > Instant::now()
+        {
+            let event = tokio::select! {
+                event = changed.next() => {
+                    if is_redefined(&*event?) {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                event = services.next() => event?,
+                event = slices.next() => event?,
+                () = sleep_until(next) => break,
+            };
+            for remote in routes.values().filter(|remote| is_of(&event, remote)) {
+                if let Some(due) = due.get_mut(&*remote.name) {
+                    *due = due.soon(Instant::now());
+                }
             }
+        }
+        if routes.is_empty() {
+            while !is_redefined(&*changed.next().await?) {}
+            return Ok(());
         }
     }
 }
@@ -119,14 +137,13 @@ fn is_redefined(event: &Event<Record>) -> bool {
     new.get("spec") != old.get("spec") || is_run_here(&new) != is_run_here(&old)
 }
 
-/// Whether a changed Service or EndpointSlice is in the namespace of a server.
-fn is_of(event: &Event<Record>, routes: &Routes) -> bool {
-    let namespace = event.key.split('/').nth(2).unwrap_or_default();
-    routes.values().any(|remote| remote.service.0 == namespace)
+/// Whether a changed Service or EndpointSlice is in the namespace of the Service of a server.
+fn is_of(event: &Event<Record>, remote: &Remote) -> bool {
+    event.key.split('/').nth(2) == Some(remote.service.0.as_str())
 }
 
 async fn probe(server: Arc<Server>, remote: Arc<Remote>) -> (Arc<Remote>, Outcome) {
-    let answered = match endpoint(&server, &remote) {
+    let answered = match served_here(&server, &remote).and_then(|()| endpoint(&server, &remote)) {
         Ok(()) => ask(&server, &remote).await.map_err(|problem| {
             let path = format!("https://{}:{}{}", remote.host(), remote.port, path(&remote));
             let message = format!("failing or missing response from {path}: {problem}");
@@ -145,6 +162,19 @@ async fn probe(server: Arc<Server>, remote: Arc<Remote>) -> (Arc<Remote>, Outcom
         }
     };
     (remote, outcome)
+}
+
+/// Checks that this server does not answer the group version itself.
+fn served_here(server: &Server, remote: &Remote) -> Result<(), Outcome> {
+    let (group, version) = remote.group_version();
+    if !server.registry.snapshot().serves(group, version) {
+        return Ok(());
+    }
+    let message = format!(
+        "this API server answers {group}/{version} itself, with CustomResourceDefinitions: delete them first, or use another \
+         version"
+    );
+    Err(Outcome { status: "False", reason: "ServedHere", message })
 }
 
 /// Checks that the Service has an endpoint.

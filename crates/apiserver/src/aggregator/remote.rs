@@ -60,6 +60,11 @@ impl Remote {
         }
     }
 
+    /// Group and version.
+    pub(crate) fn group_version(&self) -> (&str, &str) {
+        (&self.group, &self.version)
+    }
+
     /// The name that the certificate of the server must have.
     pub(super) fn host(&self) -> String {
         format!("{}.{}.svc", self.service.1, self.service.0)

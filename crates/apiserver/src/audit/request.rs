@@ -13,6 +13,7 @@ use portolan_net::server::PeerAddress;
 use portolan_object::time::format_micro_time;
 use serde_json::Value;
 
+use super::body::recorded;
 use super::event::{Event, ObjectRef, drop_managed_fields, response_status, user as event_user};
 use super::log::Log;
 use super::policy::{Decision, Level, Stage};
@@ -101,9 +102,9 @@ impl Auditing {
         event.annotations.insert("authorization.k8s.io/reason", reason.to_owned());
     }
 
-    /// Notes the body of the request, if the policy asks for it.
-    pub(crate) fn received(&self, body: &Bytes) {
-        let Ok(mut object) = serde_json::from_slice::<Value>(body) else { return };
+    /// Notes the body of the request, if the policy asks for it. Parses it.
+    pub(crate) fn received(&self, content_type: &str, body: &Bytes) {
+        let Some(mut object) = recorded(content_type, body) else { return };
         let mut event = self.event.lock();
         if let Some(reference) = &mut event.object_ref {
             reference.complete(&object);

@@ -11,6 +11,7 @@
 //! # Source
 //! kubernetes staging/src/k8s.io/apiserver/plugin/pkg/authenticator/token/oidc/oidc.go.
 
+mod accepted;
 mod configuration;
 mod fetch;
 mod flags;

@@ -1,25 +1,16 @@
 //! The connection to a webhook: HTTPS to a URL or to an endpoint of a Service, one request each. Time, size of the answer
 //! and number of calls are bounded.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{Request, Uri};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use portolan_store::Store;
-use rustls::ClientConfig as TlsConfig;
-use rustls_pki_types::ServerName;
 use serde_json::Value;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::types::{ClientConfig, ServiceReference};
 use crate::ca_bundle;
+use crate::https::HttpsClient;
 use crate::record::Record;
 use crate::service_endpoint;
 
@@ -30,7 +21,7 @@ const MAX_ANSWER: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Client {
     place: Place,
-    tls: Arc<TlsConfig>,
+    https: HttpsClient,
 }
 
 #[derive(Debug)]
@@ -55,12 +46,8 @@ impl Client {
             (None, Some(service)) => Place::Service(service.clone()),
             (None, None) => return Err("clientConfig has neither url nor service".to_owned()),
         };
-        let tls = TlsConfig::builder_with_provider(portolan_net::tls::provider())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(ca_bundle::roots(&config.ca_bundle)?)
-            .with_no_client_auth();
-        Ok(Self { place, tls: Arc::new(tls) })
+        let https = HttpsClient::trusting(ca_bundle::roots(&config.ca_bundle)?).map_err(text)?;
+        Ok(Self { place, https })
     }
 
     /// The URL as errors name it.
@@ -93,28 +80,12 @@ impl Client {
                 (server_name(service), address, port, slashed(&service.path))
             }
         };
-        let stream = match dialed.parse::<IpAddr>() {
-            Ok(address) => TcpStream::connect((address, port)).await,
-            Err(_) => TcpStream::connect((dialed.as_str(), port)).await,
-        };
-        let stream = stream.map_err(|error| format!("dial tcp {dialed}:{port}: {error}"))?;
-        let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
-        let stream = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await;
-        let stream = stream.map_err(|error| format!("tls: {error}"))?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
-        let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
         let request = Request::post(format!("{path}?timeout={seconds}s"))
-            .header(HOST, host)
+            .header(HOST, &host)
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(review.to_string())))
             .map_err(text)?;
-        let answer = sender.send_request(request).await.map_err(text)?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.map_err(text)?.to_bytes();
-        if !status.is_success() {
-            return Err(format!("the server answered {status}"));
-        }
-        Ok(body)
+        self.https.send((&dialed, port), &host, request, MAX_ANSWER).await.map_err(text)
     }
 }
 

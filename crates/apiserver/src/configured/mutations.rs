@@ -41,17 +41,14 @@ pub(super) fn mutate(
     object: &mut Value,
     old: Option<&Value>,
 ) -> Result<bool, Status> {
-    if policies.is_empty() {
-        return Ok(false);
-    }
-    let before = object.clone();
+    let mut has_changed = false;
     for policy in policies {
         let is_repeated = policy.rules.reinvocation_policy == ReinvocationPolicy::IfNeeded;
         if round == Round::Again && !is_repeated {
             continue;
         }
         match apply(policy, call, asked, object, old) {
-            Ok(()) => {}
+            Ok(changed) => has_changed |= changed,
             Err(cause) if policy.rules.failure_policy == FailurePolicy::Ignore => {
                 tracing::warn!(
                     policy = policy.rules.name,
@@ -59,11 +56,13 @@ pub(super) fn mutate(
                     cause,
                     "a mutating policy failed; its failure is ignored"
                 );
+                // What it changed before the failure stays.
+                has_changed = true;
             }
             Err(cause) => return Err(denied(policy, call, asked.name, &cause)),
         }
     }
-    Ok(*object != before)
+    Ok(has_changed)
 }
 
 fn denied(policy: &Policy<Mutation>, call: &Call, name: &str, cause: &str) -> Status {
@@ -77,19 +76,22 @@ fn denied(policy: &Policy<Mutation>, call: &Call, name: &str, cause: &str) -> St
     status
 }
 
-/// Applies all changes of a policy, for each object of parameters.
+/// Applies all changes of a policy, for each object of parameters; answers whether the object has changed. A failure in the
+/// middle keeps the changes before it, as upstream.
 fn apply(
     policy: &Policy<Mutation>,
     call: &Call,
     asked: &Asked<'_>,
     object: &mut Value,
     old: Option<&Value>,
-) -> Result<(), String> {
+) -> Result<bool, String> {
+    // Most policies are not about most objects: those cost no copy.
+    let Some(resource) = version_for(policy, &Facts::of(call, asked, Some(object), old)) else {
+        return Ok(false);
+    };
     let budget = Budget::new(OBJECT_COST_LIMIT, &call.interrupt.for_computations());
-    let asked = *asked;
     let matched = object.clone();
-    let facts = Facts::of(call, &asked, Some(&matched), old);
-    let Some(resource) = version_for(policy, &facts) else { return Ok(()) };
+    let facts = Facts::of(call, asked, Some(&matched), old);
     let parameters =
         parameters(policy, call, &facts).map_err(|cause| format!("failed to configure binding: {cause}"))?;
     let namespace = namespace_object(call, &facts);
@@ -111,7 +113,7 @@ fn apply(
             }
         }
     }
-    Ok(())
+    Ok(*object != matched)
 }
 
 impl Mutation {

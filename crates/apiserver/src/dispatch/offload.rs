@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Response, request};
 use portolan_object::Status;
@@ -71,32 +72,38 @@ pub(super) async fn answer(
     let _given_up = call.interrupt.on_drop();
     let mut body = body;
     let mut is_long = false;
+    let mut received = Bytes::new();
     if reads_body(&call.info) {
         let mut share = call.share.lock().take();
         let bytes = read_counted(body, &mut share).await;
         *call.share.lock() = share;
-        let bytes = bytes?;
-        if let Some(auditing) = &call.auditing {
-            auditing.received(&bytes);
-        }
-        is_long = is_long_body(call.header(CONTENT_TYPE), &bytes);
-        body = respond::whole(bytes);
+        received = bytes?;
+        is_long = is_long_body(call.header(CONTENT_TYPE), &received);
+        body = respond::whole(received.clone());
     }
     if !is_heavy(call, is_long) {
+        record(call, &received);
         return route::answer(call, request, body).await;
     }
     let (owned, runtime, span) = (Arc::clone(call), Handle::current(), Span::current());
     let flow = Flow { user: Arc::from(&*call.user.name), is_exempt: call.user.is_master() };
-    let computed = call
-        .server
-        .compute
-        .run(&flow, move || runtime.block_on(route::answer(&owned, request, body).instrument(span)));
+    let computed = call.server.compute.run(&flow, move || {
+        record(&owned, &received);
+        runtime.block_on(route::answer(&owned, request, body).instrument(span))
+    });
     match computed.await {
         Ok(answered) => answered,
         Err(NotComputed::Full) => Err(call.server.fairness.refuse(&call.user.name, Excess::Queue)),
         Err(NotComputed::Failed) => {
             Err(Status::internal("the request ended without an answer; the log of the server has the cause"))
         }
+    }
+}
+
+/// Notes a body for the audit log, which parses it.
+fn record(call: &Call, received: &Bytes) {
+    if let Some(auditing) = call.auditing.as_ref().filter(|_| !received.is_empty()) {
+        auditing.received(call.header(CONTENT_TYPE), received);
     }
 }
 

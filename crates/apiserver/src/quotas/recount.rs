@@ -9,7 +9,7 @@ use portolan_store::{Batch, CommitError, Event, Query};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{PREFIX, are_in, of, status};
+use super::{PREFIX, are_in, of, statuses};
 use crate::background::{PassError, repeat};
 use crate::record::{Change, Record};
 use crate::server::Server;
@@ -23,6 +23,8 @@ const FULL: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(1);
 /// Attempts to write a quota that others write at the same time.
 const MAX_ATTEMPTS: usize = 5;
+/// Of these, attempts without the lock of the namespace: writes do not wait for the count then.
+const FREE_ATTEMPTS: usize = 3;
 /// Kinds of which a change can change what they use, and the fields that do.
 const READ: [(&str, &[&str]); 3] = [
     ("core/persistentvolumeclaims/", &["/spec", "/status"]),
@@ -123,8 +125,11 @@ fn namespace_of(key: &str) -> Option<String> {
 
 /// Writes the status of the quotas of a namespace.
 async fn count(server: &Server, namespace: &str) -> Result<(), PassError> {
-    let _ordered = server.quotas.lock(namespace).await;
-    for _ in 0..MAX_ATTEMPTS {
+    for attempt in 0..MAX_ATTEMPTS {
+        let _ordered = match attempt < FREE_ATTEMPTS {
+            true => None,
+            false => Some(server.quotas.lock(namespace).await),
+        };
         if write(server, namespace).await? {
             return Ok(());
         }
@@ -132,13 +137,14 @@ async fn count(server: &Server, namespace: &str) -> Result<(), PassError> {
     Err(PassError::Refused(format!("the quotas in {namespace} are changed all the time")))
 }
 
-/// False if another write was earlier.
+/// False if another write was earlier: quotas are read before the objects, and a write that uses more of a quota changes it.
 async fn write(server: &Server, namespace: &str) -> Result<bool, PassError> {
     let snapshot = server.registry.snapshot();
     let Some(resource) = snapshot.find("", "v1", "resourcequotas") else { return Ok(true) };
-    for item in of(server, namespace)? {
-        let mut quota = item.value.value();
-        let status = status(server, &snapshot, namespace, &quota, server.clock.now())?;
+    let items = of(server, namespace)?;
+    let quotas: Vec<Value> = items.iter().map(|item| item.value.value()).collect();
+    let counted = statuses(server, &snapshot, namespace, &quotas, server.clock.now())?;
+    for ((item, mut quota), status) in items.into_iter().zip(quotas).zip(counted) {
         let is_deleting = tree::present(&quota, "/metadata/deletionTimestamp").is_some();
         if is_deleting || quota.get("status") == Some(&status) {
             continue;

@@ -65,7 +65,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Orders and indexes the built-in resources together with custom ones.
     ///
-    /// A custom resource cannot take the path of a built-in one. A group version of another server takes the place of custom
+    /// A custom resource cannot take the path of a built-in one, and another server not that of a group version with
     /// resources.
     fn new(builtin: &[Arc<Resource>], added: &Added, announced: &[Announced]) -> Self {
         let mut snapshot = Self::default();
@@ -87,12 +87,11 @@ impl Snapshot {
 
     fn add_remote(&mut self, remote: &RemoteVersion) {
         let (group, version) = (&remote.group, &remote.version);
-        if let Some(versions) = self.by_path.get_mut(group) {
-            versions.remove(version);
+        if self.serves(group, version) {
+            return;
         }
         let at = self.group_at(group, remote.priority);
         let versions = &mut self.groups[at].versions;
-        versions.retain(|entry| entry.name != *version);
         versions.push(Version { name: version.clone(), resources: Vec::new(), remote: Some(remote.clone()) });
     }
 
@@ -130,6 +129,11 @@ impl Snapshot {
                 version.resources.sort_by(|a, b| a.plural.cmp(&b.plural));
             }
         }
+    }
+
+    /// Whether this server has resources of a group version.
+    pub fn serves(&self, group: &str, version: &str) -> bool {
+        self.by_path.get(group).is_some_and(|versions| versions.contains_key(version))
     }
 
     /// The resource at a path.

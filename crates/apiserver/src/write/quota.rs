@@ -100,7 +100,10 @@ pub(super) fn count(call: &Call, object: &mut Value) -> Result<(), Status> {
     if !call.resource.is("", "resourcequotas") || !call.info.subresource.is_empty() {
         return Ok(());
     }
-    let status = quotas::status(&call.server, &call.snapshot, &call.info.namespace, object, call.now);
-    object["status"] = status.map_err(Status::internal)?;
+    let of = std::slice::from_ref(object);
+    let counted = quotas::statuses(&call.server, &call.snapshot, &call.info.namespace, of, call.now);
+    if let Some(status) = counted.map_err(Status::internal)?.pop() {
+        object["status"] = status;
+    }
     Ok(())
 }

@@ -12,10 +12,12 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use jiff::Timestamp;
+use portolan_apiserver::{ApiServer, Config};
 use portolan_net::Shutdown;
 use portolan_net::pki::{Authority, ServerNames};
 use portolan_net::server::{PeerIdentity, Server, listen};
 use portolan_net::tls::{ClientCertificates, ServerCertificate, server_config};
+use portolan_store::Store;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
@@ -186,4 +188,55 @@ async fn a_server_that_lies_or_is_gone_is_not_available() {
     );
     server.is_lying.store(false, Ordering::SeqCst);
     cluster.eventually(&path, |answer| condition(answer).0 == "True").await;
+}
+
+#[tokio::test]
+async fn a_group_version_with_resources_is_not_taken_over() {
+    let cluster = Cluster::start().await;
+    let server = Aggregated::start(&cluster).await;
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let definition = json!({ "metadata": { "name": "nodes.metrics.example.com" }, "spec": { "group": "metrics.example.com",
+        "scope": "Cluster", "names": { "plural": "nodes", "singular": "node", "kind": "Node", "listKind": "NodeList" },
+        "versions": [{ "name": "v1", "served": true, "storage": true, "schema": { "openAPIV3Schema": { "type": "object" } } }] } });
+    assert_eq!(cluster.post(definitions, &definition).await.code, 201);
+    let nodes = "/apis/metrics.example.com/v1/nodes";
+    cluster.eventually(nodes, |answer| answer.code == 200).await;
+    publish(&cluster, &server).await;
+    let path = format!("{API_SERVICES}/{NAME}");
+    let refused = cluster.eventually(&path, |answer| condition(answer).1 == "ServedHere").await;
+    assert_eq!(condition(&refused).0, "False");
+    assert!(condition(&refused).2.contains("answers metrics.example.com/v1 itself"), "{}", refused.text);
+    assert_eq!(
+        cluster.get(nodes).await.body["kind"],
+        "NodeList",
+        "the objects of this server are still there"
+    );
+    let groups = cluster.get("/apis/metrics.example.com").await;
+    assert_eq!(groups.body["versions"].as_array().map(Vec::len), Some(1), "{}", groups.text);
+
+    // When its definition is gone, the other server answers.
+    assert_eq!(cluster.delete(&format!("{definitions}/nodes.metrics.example.com")).await.code, 200);
+    cluster.eventually(&path, |answer| condition(answer).0 == "True").await;
+    assert_eq!(cluster.get(nodes).await.body["kind"], "Seen");
+    // A definition that comes later wins as well.
+    assert_eq!(cluster.post(definitions, &definition).await.code, 201);
+    cluster.eventually(nodes, |answer| answer.body["kind"] == "NodeList").await;
+}
+
+#[tokio::test]
+async fn a_kept_authority_is_the_same_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut published = Vec::new();
+    for _ in 0..2 {
+        let authority = Authority::open(folder.path(), "front-proxy-ca", Timestamp::now()).unwrap();
+        let pem = authority.certificate_pem().to_owned();
+        let config = Config { front_proxy: Some(authority), ..Config::default() };
+        let cluster = Cluster::of(ApiServer::start(config, Store::in_memory()).await.unwrap());
+        let path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication";
+        let found =
+            cluster.get(path).await.body["data"]["requestheader-client-ca-file"].as_str().unwrap().to_owned();
+        assert_eq!(found, pem);
+        published.push(found);
+    }
+    assert_eq!(published[0], published[1]);
 }

@@ -104,3 +104,19 @@ async fn refusals_and_watches_are_recorded() {
     drop(watch);
     event(&path, |event| is_watch(event, "ResponseComplete")).await;
 }
+
+#[tokio::test]
+async fn bodies_in_yaml_are_recorded_as_objects() {
+    let (cluster, path, _folder) = start().await;
+    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: y}\ndata: {k: v}\n";
+    let made = cluster.send("POST", CONFIG_MAPS, &[("content-type", "application/yaml")], yaml).await;
+    assert_eq!(made.code, 201, "{}", made.text);
+    let seen = event(&path, |event| event["objectRef"]["name"] == "y").await;
+    assert_eq!(seen["requestObject"]["data"], json!({ "k": "v" }));
+    let applied = format!("{CONFIG_MAPS}/z?fieldManager=m");
+    let made =
+        cluster.send("PATCH", &applied, &[crate::cluster::APPLY], yaml.replace("name: y", "name: z")).await;
+    assert_eq!(made.code, 201, "{}", made.text);
+    let seen = event(&path, |event| event["verb"] == "patch" && event["objectRef"]["name"] == "z").await;
+    assert_eq!(seen["requestObject"]["metadata"], json!({ "name": "z" }));
+}

@@ -18,6 +18,7 @@ mod custom;
 mod damage;
 mod definitions;
 mod delete;
+mod encryption;
 mod forms;
 mod kills;
 mod lists;

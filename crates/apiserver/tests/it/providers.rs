@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,6 +16,7 @@ use portolan_apiserver::auth::Authentication;
 use portolan_apiserver::auth::oidc::{AuthenticationConfiguration, JwtIssuers, Roots};
 use portolan_apiserver::{ApiServer, Config};
 use portolan_net::Shutdown;
+use portolan_net::clock::Clock;
 use portolan_net::pki::{Authority, ServerNames};
 use portolan_net::server::{Server, listen};
 use portolan_net::tls::{ClientCertificates, ServerCertificate, server_config};
@@ -30,19 +31,28 @@ struct Provider {
     url: String,
     authority: String,
     key: EcdsaKeyPair,
+    /// What it answers when it is asked for its keys.
+    keys: Arc<Mutex<Value>>,
     fetched: Arc<AtomicUsize>,
     _scope: Shutdown,
 }
 
+/// A new key, and the document with it.
+fn key_pair(id: &str) -> (EcdsaKeyPair, Value) {
+    let random = SystemRandom::new();
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap();
+    let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+    let set = json!({ "keys": [{ "kty": "EC", "kid": id, "use": "sig", "alg": "ES256", "crv": "P-256",
+        "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) }] });
+    (key, set)
+}
+
 impl Provider {
     async fn start() -> Self {
-        let random = SystemRandom::new();
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        let key =
-            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap();
-        let (x, y) = key.public_key().as_ref()[1..].split_at(32);
-        let set = json!({ "keys": [{ "kty": "EC", "kid": "k1", "use": "sig", "alg": "ES256", "crv": "P-256",
-            "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) }] });
+        let (key, set) = key_pair("k1");
+        let keys = Arc::new(Mutex::new(set));
+        let served = Arc::clone(&keys);
         let now = Timestamp::now();
         let authority = Authority::create("provider", now).unwrap();
         let names = ServerNames {
@@ -64,13 +74,13 @@ impl Provider {
                 }
                 _ => {
                     counter.fetch_add(1, Ordering::SeqCst);
-                    set.clone()
+                    served.lock().unwrap().clone()
                 }
             };
             async move { Ok::<_, Infallible>(Response::new(Full::<bytes::Bytes>::from(document.to_string()))) }
         };
         Server::tls(listener, tls).spawn(tower::service_fn(answer), &scope);
-        Self { url, authority: authority.certificate_pem().to_owned(), key, fetched, _scope: scope }
+        Self { url, authority: authority.certificate_pem().to_owned(), key, keys, fetched, _scope: scope }
     }
 
     fn token(&self, key_id: &str, claims: &Value) -> String {
@@ -81,14 +91,21 @@ impl Provider {
     }
 
     async fn server(&self) -> ApiServer {
+        let jwt = json!({ "claimMappings": { "username": { "claim": "sub", "prefix": "corp:" },
+                                             "groups": { "claim": "groups", "prefix": "" } } });
+        self.server_with(jwt, Clock::system()).await
+    }
+
+    /// A server that trusts the provider, with mappings and rules.
+    async fn server_with(&self, mut jwt: Value, clock: Clock) -> ApiServer {
+        jwt["issuer"] =
+            json!({ "url": self.url, "audiences": ["portolan"], "certificateAuthority": self.authority });
         let configuration = json!({ "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
-            "jwt": [{ "issuer": { "url": self.url, "audiences": ["portolan"], "certificateAuthority": self.authority },
-                "claimMappings": { "username": { "claim": "sub", "prefix": "corp:" },
-                                   "groups": { "claim": "groups", "prefix": "" } } }] });
+            "jwt": [jwt] });
         let configuration = AuthenticationConfiguration::parse(&configuration.to_string()).unwrap();
         let issuers = JwtIssuers::new(&configuration, &Roots::default()).unwrap();
-        let config =
-            Config { authentication: Authentication::default().with_providers(issuers), ..Config::default() };
+        let authentication = Authentication::default().with_providers(issuers);
+        let config = Config { authentication, clock, ..Config::default() };
         ApiServer::start(config, Store::in_memory()).await.unwrap()
     }
 }
@@ -134,4 +151,102 @@ async fn a_token_of_the_provider_names_a_user_and_others_are_refused() {
         assert_eq!(user(&server, &token).await, Err(401), "{what}");
     }
     assert!(provider.fetched.load(Ordering::SeqCst) <= 2, "unknown keys do not make requests without end");
+}
+
+/// A token with any header and signature.
+fn forged(header: &Value, claims: &Value, signature: &str) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.{signature}", part(header), part(claims))
+}
+
+#[tokio::test]
+async fn expressions_map_claims_and_refuse_tokens() {
+    let provider = Provider::start().await;
+    let jwt = json!({
+        "claimMappings": {
+            "username": { "expression": "claims.email_verified ? claims.email : \"\"" },
+            "groups": { "expression": "claims.roles.map(role, 'corp:' + role)" },
+            "uid": { "claim": "sub" },
+            "extra": [{ "key": "example.com/tenant", "valueExpression": "claims.?tenant.orValue('none')" }],
+        },
+        "claimValidationRules": [
+            { "expression": "claims.exp - claims.iat <= 86400", "message": "the token lives too long" },
+            { "claim": "hd", "requiredValue": "example.com" },
+        ],
+        "userValidationRules": [
+            { "expression": "!user.username.startsWith(\"system:\")", "message": "this name is reserved" },
+            { "expression": "user.groups.all(group, !group.startsWith('system:'))", "message": "reserved group" },
+        ],
+    });
+    let server = provider.server_with(jwt, Clock::system()).await;
+    let now = Timestamp::now().as_second();
+    let valid = json!({ "iss": provider.url, "aud": ["other", "portolan"], "sub": "7", "email": "jane@example.com",
+        "email_verified": true, "roles": ["dev"], "hd": "example.com", "iat": now, "exp": now + 600, "tenant": "t" });
+    let want = json!({ "username": "jane@example.com", "uid": "7", "groups": ["corp:dev", "system:authenticated"],
+        "extra": { "example.com/tenant": ["t"] } });
+    assert_eq!(user(&server, &provider.token("k1", &valid)).await, Ok(want));
+    let changes = [
+        ("unverified address", "email_verified", json!(false)),
+        ("an address that is no text", "email", json!(["a"])),
+        ("a reserved name", "email", json!("system:admin")),
+        ("a long life", "exp", json!(now + 90_000)),
+        ("another domain", "hd", json!("example.org")),
+        ("roles that are no list", "roles", json!("dev")),
+        ("expired", "exp", json!(now - 10)),
+        ("expiry as text", "exp", json!("never")),
+        ("not yet valid", "nbf", json!(now + 3600)),
+        ("another audience", "aud", json!(["other"])),
+        ("audience as object", "aud", json!({ "portolan": true })),
+        ("another issuer", "iss", json!("https://localhost:1")),
+        ("issuer with a slash", "iss", json!(format!("{}/", provider.url))),
+    ];
+    for (what, claim, value) in changes {
+        let mut claims = valid.clone();
+        claims[claim] = value;
+        assert_eq!(user(&server, &provider.token("k1", &claims)).await, Err(401), "{what}");
+    }
+    let whole = provider.token("k1", &valid);
+    let signature = whole.rsplit('.').next().unwrap();
+    let tokens = [
+        ("no algorithm", forged(&json!({ "alg": "none" }), &valid, "")),
+        ("no algorithm, with a signature", forged(&json!({ "alg": "none", "kid": "k1" }), &valid, signature)),
+        ("a symmetric algorithm", forged(&json!({ "alg": "HS256", "kid": "k1" }), &valid, signature)),
+        ("an algorithm of another key", forged(&json!({ "alg": "RS256", "kid": "k1" }), &valid, signature)),
+        ("no signature", forged(&json!({ "alg": "ES256", "kid": "k1" }), &valid, "")),
+        (
+            "the signature of other claims",
+            forged(&json!({ "alg": "ES256", "kid": "k1" }), &json!({ "iss": provider.url }), signature),
+        ),
+        ("four parts", format!("{whole}.x")),
+        ("a long token", provider.token("k1", &json!({ "iss": provider.url, "x": "y".repeat(20_000) }))),
+    ];
+    for (what, token) in tokens {
+        assert_eq!(user(&server, &token).await, Err(401), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn new_keys_are_fetched_and_withdrawn_ones_do_not_count_for_ever() {
+    let mut provider = Provider::start().await;
+    let (clock, time) = Clock::manual(Timestamp::now());
+    let jwt = json!({ "claimMappings": { "username": { "claim": "sub", "prefix": "" } } });
+    let server = provider.server_with(jwt, clock.clone()).await;
+    let expiry = clock.now().as_second() + 100_000;
+    let claims = json!({ "iss": provider.url, "aud": "portolan", "sub": "jane", "exp": expiry });
+    let old = provider.token("k1", &claims);
+    assert!(user(&server, &old).await.is_ok());
+    let (key, set) = key_pair("k2");
+    provider.key = key;
+    *provider.keys.lock().unwrap() = set;
+    let new = provider.token("k2", &claims);
+    time.advance(Duration::from_secs(11));
+    assert!(user(&server, &new).await.is_ok(), "an unknown key is asked for");
+    assert_eq!(user(&server, &old).await, Err(401), "the old key is withdrawn");
+    assert_eq!(provider.fetched.load(Ordering::SeqCst), 2);
+
+    // A provider without keys: what was accepted a moment ago still is, and an hour later nothing.
+    *provider.keys.lock().unwrap() = json!({ "keys": [] });
+    assert!(user(&server, &new).await.is_ok());
+    time.advance(Duration::from_secs(3601));
+    assert_eq!(user(&server, &new).await, Err(401));
 }

@@ -1,10 +1,12 @@
 //! Flags of `portolan server` for its embedded API server, with the names that kube-apiserver gives them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use portolan_controlplane::audit::{Audit, LogSettings, Policy};
+use portolan_controlplane::encryption::{Encryption, EncryptionConfiguration};
 use portolan_controlplane::oidc::{AuthenticationConfiguration, OidcFlags, Roots};
 use portolan_controlplane::{ApiServerOptions, AuthenticationOptions};
 
@@ -39,6 +41,9 @@ pub(crate) struct ApiServerFlags {
     /// Full audit logs that are kept
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pub(crate) audit_log_maxbackup: u16,
+    /// What is encrypted in the database, and with which keys (apiserver.config.k8s.io/v1, kind EncryptionConfiguration)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) encryption_provider_config: Option<PathBuf>,
     /// Authentication by OpenID Connect providers and of anonymous requests (apiserver.config.k8s.io/v1, kind
     /// AuthenticationConfiguration)
     #[arg(long, value_name = "FILE", conflicts_with = "oidc_issuer_url")]
@@ -83,10 +88,26 @@ fn parse_claim(text: &str) -> Result<(String, String), String> {
     Ok((claim.to_owned(), value.to_owned()))
 }
 
+/// Reads the file of `--encryption-provider-config`.
+pub(crate) fn encryption(file: &Path) -> Result<Encryption> {
+    let named = || format!("--encryption-provider-config {}", file.display());
+    let text = std::fs::read_to_string(file).with_context(named)?;
+    let configuration = EncryptionConfiguration::parse(&text).with_context(named)?;
+    configuration.encryption().with_context(named)
+}
+
 impl ApiServerFlags {
     /// Reads the files that the flags name.
     pub(crate) fn options(&self) -> Result<ApiServerOptions> {
-        Ok(ApiServerOptions { audit: self.audit()?, authentication: self.authentication()? })
+        let encryption = match &self.encryption_provider_config {
+            Some(file) => encryption(file)?,
+            None => Encryption::default(),
+        };
+        Ok(ApiServerOptions {
+            audit: self.audit()?,
+            authentication: self.authentication()?,
+            encryption: Arc::new(encryption),
+        })
     }
 
     fn authentication(&self) -> Result<AuthenticationOptions> {

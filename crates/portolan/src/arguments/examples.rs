@@ -81,3 +81,8 @@ Examples:
 
   # In the place of a state that is there; it is kept beside the new one
   portolan restore /backup/portolan.tar --dir /var/lib/portolan --force";
+
+pub(super) const STORAGE_MIGRATE: &str = "\
+Examples:
+  # With a new key as the first one of the configuration; then the old one can be removed from it
+  portolan storage migrate --dir /var/lib/portolan --encryption-provider-config encryption.yaml";

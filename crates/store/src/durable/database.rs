@@ -265,11 +265,15 @@ fn note_log_pages(connection: &mut Connection) -> rusqlite::Result<Arc<AtomicUsi
     Ok(log_pages)
 }
 
-fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
+pub(super) fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // A commit returns after its frames are synced to disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -8192)?;
+    if options.transformer.hides_values() {
+        // Values that were stored in clear are not left behind in pages that are free.
+        connection.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))?;
+    }
     if let Some(bytes) = options.max_bytes {
         let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);

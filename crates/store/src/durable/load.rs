@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rusqlite::Connection;
 
 use super::checksum::{Position, RowChecksum, StoreId, Totals};
@@ -18,6 +19,7 @@ use crate::damage::DamagedValue;
 use crate::options::Options;
 use crate::state::StoreState;
 use crate::tail::Tail;
+use crate::transformer::{TransformedValue, ValueTransformer};
 use crate::versioned::{Event, Payload, Revision, Versioned};
 
 /// The content of a database.
@@ -52,6 +54,7 @@ pub(super) fn load<P: Payload>(
         newest: Newest { store, revision: position.compacted, row: None },
         state: StoreState::new(position.compacted, options.limits),
         retention: Retention::new(options),
+        transformer: &*options.transformer,
         has_lost_history: false,
     };
     let statement = format!("SELECT {COLUMNS} FROM log ORDER BY revision");
@@ -74,6 +77,7 @@ struct StateLoader<'a, P> {
     newest: Newest,
     state: StoreState<P>,
     retention: Retention,
+    transformer: &'a dyn ValueTransformer,
     /// Whether a value of the history is damaged.
     has_lost_history: bool,
 }
@@ -92,12 +96,14 @@ impl<P: Payload> StateLoader<'_, P> {
             self.totals.add(row.checksum);
         }
         let key = previous.as_ref().map_or_else(|| Arc::from(row.key), |value| Arc::clone(&value.key));
+        let mut is_stale = false;
         let decoded = match row.value {
             RowValue::Deletion => Ok(None),
             RowValue::Damaged => Err("its bytes do not match their checksum".to_owned()),
-            RowValue::Intact(bytes) => {
-                P::decode(bytes, row.revision).map(Some).map_err(|error| error.to_string())
-            }
+            RowValue::Intact(bytes) => self.decode(&key, bytes, row.revision).map(|(value, stale)| {
+                is_stale = stale;
+                Some(value)
+            }),
         };
         let current = match decoded {
             Ok(value) => value.map(|value| Versioned {
@@ -110,6 +116,7 @@ impl<P: Payload> StateLoader<'_, P> {
                 let damaged =
                     DamagedValue { key: Arc::clone(&key), revision: row.revision, reason: reason.into() };
                 self.state.index.remove(&key);
+                self.state.stale.remove(&key);
                 self.state.damaged.insert(key, damaged);
                 self.has_lost_history |= is_history;
                 return Ok(());
@@ -117,17 +124,34 @@ impl<P: Payload> StateLoader<'_, P> {
         };
         if !is_history {
             current.into_iter().for_each(|value| self.state.index.put(value));
+            self.note_form(key, is_stale);
             return Ok(());
         }
         self.retention.note(row.written, row.revision);
-        let event = Event { revision: row.revision, key, current, previous };
+        let event = Event { revision: row.revision, key: Arc::clone(&key), current, previous };
         // Events around a damaged value cannot be told.
         self.has_lost_history |= damaged.is_some();
         match self.has_lost_history {
             true => self.state.set(&event),
             false => self.state.apply(Arc::new(event)),
         }
+        self.note_form(key, is_stale);
         Ok(())
+    }
+
+    /// The value of a row, and whether new values are stored in another form.
+    fn decode(&self, key: &str, bytes: Bytes, revision: Revision) -> Result<(P, bool), String> {
+        let TransformedValue { bytes, is_stale } =
+            self.transformer.from_storage(key, bytes).map_err(|error| error.to_string())?;
+        let value = P::decode(bytes, revision).map_err(|error| error.to_string())?;
+        Ok((value, is_stale))
+    }
+
+    /// Remembers whether the newest value of a key has an old form.
+    fn note_form(&mut self, key: Arc<str>, is_stale: bool) {
+        if is_stale {
+            self.state.stale.insert(key);
+        }
     }
 
     /// Checks that nothing is missing between the rows before and this one.

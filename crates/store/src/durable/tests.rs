@@ -14,6 +14,7 @@ use crate::store::tests::{Text, render, text};
 use crate::versioned::Revision;
 
 mod damage;
+mod transformed;
 
 fn directory() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("directory");

@@ -1,21 +1,17 @@
 //! Documents of a provider, over HTTPS. Time and size are bounded, and redirects are not followed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, HOST};
 use http::{Request, Uri};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore};
+use http_body_util::Full;
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
 use serde::de::DeserializeOwned;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_util::task::AbortOnDropHandle;
+
+use crate::https::HttpsClient;
 
 /// Timeout of one document.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,7 +24,7 @@ pub struct Roots(pub Vec<u8>);
 
 /// Fetches documents from servers with certificates of known authorities.
 #[derive(Debug)]
-pub(super) struct Fetcher(Arc<ClientConfig>);
+pub(super) struct Fetcher(HttpsClient);
 
 impl Fetcher {
     /// Trusts the authorities in a PEM text.
@@ -42,12 +38,7 @@ impl Fetcher {
         if roots.is_empty() {
             return Err("there is no certificate of an authority".to_owned());
         }
-        let config = ClientConfig::builder_with_provider(portolan_net::tls::provider())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self(Arc::new(config)))
+        HttpsClient::trusting(roots).map(Self).map_err(text)
     }
 
     /// Fetches a JSON document.
@@ -63,25 +54,13 @@ impl Fetcher {
         if uri.scheme_str() != Some("https") {
             return Err("the address does not begin with https://".to_owned());
         }
-        let host = uri.host().ok_or("the address has no host")?.trim_matches(['[', ']']).to_owned();
-        let stream =
-            TcpStream::connect((host.as_str(), uri.port_u16().unwrap_or(443))).await.map_err(text)?;
-        let name = ServerName::try_from(host).map_err(text)?;
-        let stream = TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await.map_err(text)?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
-        let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+        let host = uri.host().ok_or("the address has no host")?.trim_matches(['[', ']']);
         let target = uri.path_and_query().map_or("/", |path| path.as_str());
         let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
         let request = Request::get(target).header(HOST, authority).header(ACCEPT, "application/json");
-        let request = request.body(Empty::<Bytes>::new()).map_err(text)?;
-        let answer = sender.send_request(request).await.map_err(text)?;
-        if !answer.status().is_success() {
-            return Err(format!("the server answered {}", answer.status()));
-        }
-        let whole = Limited::new(answer.into_body(), MAX_DOCUMENT).collect().await;
-        whole.map(|whole| whole.to_bytes()).map_err(|error| {
-            format!("the document cannot be read, or has more than {MAX_DOCUMENT} bytes: {error}")
-        })
+        let request = request.body(Full::default()).map_err(text)?;
+        let address = (host, uri.port_u16().unwrap_or(443));
+        self.0.send(address, host, request, MAX_DOCUMENT).await.map_err(text)
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex as AsyncMutex;
 
+use super::accepted::AcceptedTokens;
 use super::configuration::Jwt;
 use super::fetch::{Fetcher, Roots};
 use super::keys::{ALGORITHMS, KeySet};
@@ -34,6 +35,7 @@ pub(super) struct JwtIssuer {
     mapping: Mapping,
     fetcher: Fetcher,
     keys: Mutex<Keys>,
+    accepted: AcceptedTokens,
     /// Held during a fetch, so that there is one at a time.
     fetching: AsyncMutex<()>,
 }
@@ -84,6 +86,7 @@ impl JwtIssuer {
             mapping: Mapping::new(jwt)?,
             fetcher,
             keys: Mutex::default(),
+            accepted: AcceptedTokens::default(),
             fetching: AsyncMutex::default(),
         })
     }
@@ -140,8 +143,12 @@ impl JwtIssuer {
 
     /// The user of a token of this provider.
     pub(super) fn user(&self, token: &str, now: Timestamp) -> Result<User, String> {
-        let claims = self.verify(token, now)?;
-        self.mapping.user(&claims)
+        self.accepted.get_or_verify(token, now, || {
+            let claims = self.verify(token, now)?;
+            let expiry = seconds(&claims, "exp").unwrap_or_default();
+            let expiry = Timestamp::from_second(expiry).unwrap_or(Timestamp::MAX);
+            Ok((self.mapping.user(&claims)?, expiry))
+        })
     }
 
     /// The claims of a valid token.
@@ -182,19 +189,23 @@ impl JwtIssuer {
         if !self.audiences.iter().any(|wanted| audiences.contains(&wanted.as_str())) {
             return Err(format!("expected audience in {:?} got {audiences:?}", self.audiences));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "seconds; what does not fit is the end of time")]
-        let seconds = |name| claims.get(name).and_then(Value::as_f64).map(|seconds| seconds as i64);
         let now = now.as_second();
-        match seconds("exp") {
+        match seconds(claims, "exp") {
             None => return Err("the token has no expiry".to_owned()),
             Some(expiry) if expiry <= now => return Err("token is expired".to_owned()),
             Some(_) => {}
         }
-        match seconds("nbf") {
+        match seconds(claims, "nbf") {
             Some(start) if now.saturating_add(LEEWAY) < start => Err("the token is not valid yet".to_owned()),
             _ => Ok(()),
         }
     }
+}
+
+/// A time of a claim.
+#[expect(clippy::cast_possible_truncation, reason = "seconds; what does not fit is the end of time")]
+fn seconds(claims: &Map<String, Value>, name: &str) -> Option<i64> {
+    claims.get(name).and_then(Value::as_f64).map(|seconds| seconds as i64)
 }
 
 fn header(token: &str) -> Option<Header> {

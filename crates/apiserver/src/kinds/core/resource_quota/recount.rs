@@ -14,8 +14,8 @@ use crate::kinds::core::pod::resources::{Amounts, amounts};
 pub(crate) enum Objects<'a> {
     /// Their number, for a counter that does not read them.
     Number(usize),
-    /// The objects.
-    Read(&'a mut dyn Iterator<Item = Value>),
+    /// Some of the objects.
+    Read(&'a [Value]),
 }
 
 /// The sum for one quota.
@@ -37,7 +37,7 @@ impl<'q> Recount<'q> {
         self.hard.keys().any(|line| counter.counts(line))
     }
 
-    /// Adds the objects of one resource.
+    /// Adds objects of one resource.
     pub(crate) fn add(&mut self, counter: &Counter, objects: Objects<'_>, now: Timestamp) {
         let lines = self.hard.keys().filter(|line| counter.counts(line));
         let mut sum: Amounts = lines.map(|line| (line.clone(), Quantity::default())).collect();
@@ -48,8 +48,8 @@ impl<'q> Recount<'q> {
             }
             Objects::Number(_) => {}
             Objects::Read(objects) => {
-                for object in objects.filter(|object| scopes::contains(self.quota, counter, object)) {
-                    accumulate(&mut sum, &only(counter.usage(&object, now), &self.hard));
+                for object in objects.iter().filter(|object| scopes::contains(self.quota, counter, object)) {
+                    accumulate(&mut sum, &only(counter.usage(object, now), &self.hard));
                 }
             }
         }

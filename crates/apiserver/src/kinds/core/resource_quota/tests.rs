@@ -158,7 +158,7 @@ fn a_recount_has_every_line_that_something_counts() {
     let pods = [pod(json!({ "cpu": "100m" }), json!({})), pod(json!({ "cpu": "200m" }), json!({}))];
     let now = Timestamp::UNIX_EPOCH;
     assert!(recount.needs(&counter("", "pods")) && !recount.needs(&counter("", "services")));
-    recount.add(&counter("", "pods"), Objects::Read(&mut pods.into_iter()), now);
+    recount.add(&counter("", "pods"), Objects::Read(&pods), now);
     recount.add(&counter("", "secrets"), Objects::Number(3), now);
     let used = json!({ "pods": "2", "cpu": "300m", "count/secrets": "3", "count/gone.example.com": "1" });
     assert_eq!(recount.status(), json!({ "hard": hard, "used": used }));
