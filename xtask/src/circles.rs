@@ -20,6 +20,7 @@ const CHECKED: &[&str] = &[
     "plan",
     "runtime",
     "store",
+    "packing",
     "playground",
     "portolan",
 ];

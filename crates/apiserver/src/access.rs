@@ -90,7 +90,7 @@ pub(crate) struct CoreObjects<'a>(pub(crate) &'a Store<Record>);
 impl Directory for CoreObjects<'_> {
     fn uid(&self, resource: &str, namespace: &str, name: &str) -> Option<String> {
         let item = self.0.get(&core_key(resource, namespace, name))?;
-        Some(item.value.summary().uid.to_string())
+        Some(item.value.summary().uid().to_owned())
     }
 
     fn find(&self, resource: &str, namespace: &str, name: &str) -> Option<Object> {

@@ -32,7 +32,7 @@ use crate::record::Record;
 use crate::resources::Registry;
 use crate::server::Server;
 use crate::service::{LocalService, RemoteService};
-use crate::{account_secrets, aggregation, aggregator, cluster_info, event_expiry};
+use crate::{account_secrets, aggregation, aggregator, cluster_info, event_expiry, packing};
 
 /// The server could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -157,6 +157,8 @@ impl ApiServer {
         let quotas = priority::on_own_thread("quotas", quotas::recount::run(Arc::clone(&started.server)));
         started.tasks.spawn(quotas.map_err(|source| StartError::Thread { source })?);
         started.tasks.spawn(event_expiry::run(Arc::clone(&started.server)));
+        let packing = priority::on_own_thread("packing", packing::run(Arc::clone(&started.server)));
+        started.tasks.spawn(packing.map_err(|source| StartError::Thread { source })?);
         Ok(started)
     }
 

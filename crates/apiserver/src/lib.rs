@@ -75,6 +75,7 @@ mod metrics;
 pub mod mounted;
 pub mod negotiate;
 pub mod openapi;
+mod packing;
 pub mod proxy;
 mod quota_locks;
 mod quotas;

@@ -10,20 +10,24 @@
 //! ```
 //!
 //! A record is immutable once it is stamped. Beside the bytes it holds what selectors and deletion read often
-//! ([`Summary`]); other fields are parsed from the bytes.
+//! ([`Summary`]); other fields are parsed from the bytes. The bytes of a record that is seldom read are kept compressed
+//! (`record/text.rs`).
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use portolan_net::TraceContext;
+use portolan_packing::Packer;
 use portolan_store::{Payload, PayloadError, Revision};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use header::Header;
+pub use summary::Summary;
+use text::Text;
 
 mod header;
+mod summary;
+mod text;
 
 #[cfg(test)]
 mod tests;
@@ -112,22 +116,14 @@ pub fn object_opening(api_version: &str, kind: &str) -> String {
 /// The end of a watch frame, after its object.
 pub const FRAME_END: &str = "}\n";
 
-/// Fields of an object that are read without parsing it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// `metadata.uid`.
-    pub uid: Box<str>,
-    /// `metadata.labels`, in order of their keys. Most objects have few, and a map takes half a KiB.
-    labels: Box<[(Box<str>, Box<str>)]>,
-    /// Whether `metadata.deletionTimestamp` is set.
-    pub is_deleting: bool,
-}
+/// What the frames of created objects begin with.
+const ADDED_OPENING: &str = r#"{"type":"ADDED","object":"#;
 
 /// One version of an object.
 #[derive(Debug)]
 pub struct Record {
     /// The whole watch frame; empty until stamped.
-    frame: Bytes,
+    text: Text,
     /// `None` once stamped.
     pending: Option<Box<Pending>>,
     offsets: Offsets,
@@ -136,8 +132,6 @@ pub struct Record {
     /// Bytes of content up to the end of `metadata`.
     metadata: usize,
     summary: Summary,
-    /// The frame of the event that ends this version.
-    deleted_frame: OnceLock<Box<Bytes>>,
     /// Values of the kind's selectable fields, in the order of its table.
     fields: OnceLock<Box<[Box<str>]>>,
 }
@@ -171,52 +165,69 @@ impl Record {
         trace: Option<TraceContext>,
     ) -> Self {
         buffer.extend_from_slice(FRAME_END.as_bytes());
-        buffer.shrink_to_fit();
+        // A copy of the right size, because allocators do not shrink a block by less than half.
+        let buffer = buffer.as_slice().to_vec();
         Self {
-            frame: Bytes::new(),
             offsets: opening.offsets,
             revision_digits: 0,
             metadata,
+            text: Text::new(Bytes::new()),
             pending: Some(Box::new(Pending { opening, buffer, trace })),
             summary,
-            deleted_frame: OnceLock::new(),
             fields: OnceLock::new(),
         }
     }
 
-    /// The watch frame that announces this version: `ADDED` when the write created the object.
-    pub fn frame(&self) -> &Bytes {
-        &self.frame
+    /// The watch frame that announces this version: `ADDED` when the write created the object. Empty until stamped.
+    pub fn frame(&self) -> Bytes {
+        self.text.frame()
     }
 
     /// Whether [`Record::frame`] says `ADDED`.
     pub fn was_added(&self) -> bool {
-        self.frame.starts_with(br#"{"type":"ADDED""#)
+        usize::from(self.offsets.object) == ADDED_OPENING.len()
+    }
+
+    /// Bytes of the frame.
+    pub fn frame_len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Compresses the bytes if the record was not read since the last call; reading it stays possible.
+    pub fn rest(&self, packer: &Packer) {
+        self.text.rest(packer, self.offsets);
+    }
+
+    /// Compresses the bytes; reading the record stays possible.
+    pub fn pack(&self, packer: &Packer) {
+        self.text.pack(packer, self.offsets);
     }
 
     /// The encoded object, with kind and apiVersion of the version it is stored in.
     pub fn object(&self) -> Bytes {
-        self.frame.slice(usize::from(self.offsets.object)..self.end())
+        let frame = self.frame();
+        frame.slice(usize::from(self.offsets.object)..end(&frame))
     }
 
     /// The object without its opening brace, kind and apiVersion: `"metadata":{...},...}`.
     pub fn object_fields(&self) -> Bytes {
-        self.frame.slice(usize::from(self.offsets.fields)..self.end())
+        let frame = self.frame();
+        frame.slice(usize::from(self.offsets.fields)..end(&frame))
     }
 
     /// `"metadata":{...}`.
     pub fn metadata(&self) -> Bytes {
-        self.frame.slice(usize::from(self.offsets.fields)..self.content() + self.metadata)
+        self.frame().slice(usize::from(self.offsets.fields)..self.content() + self.metadata)
     }
 
     /// [`Record::metadata`] as if the object had been written at another revision.
     pub fn metadata_at(&self, revision: Revision) -> Bytes {
-        let content = self.content();
+        let (frame, content) = (self.frame(), self.content());
         let digits = revision.0.to_string();
         let slices = [
-            &self.frame[usize::from(self.offsets.fields)..usize::from(self.offsets.revision)],
+            &frame[usize::from(self.offsets.fields)..usize::from(self.offsets.revision)],
             digits.as_bytes(),
-            &self.frame[content..content + self.metadata],
+            &frame[content..content + self.metadata],
         ];
         Bytes::from(slices.concat())
     }
@@ -224,20 +235,17 @@ impl Record {
     /// This record as if it had been written at another revision. The record must be stamped.
     #[must_use]
     pub fn at(&self, revision: Revision) -> Self {
+        let frame = self.frame();
         let digits = revision.0.to_string();
-        let slices = [
-            &self.frame[..usize::from(self.offsets.revision)],
-            digits.as_bytes(),
-            &self.frame[self.content()..],
-        ];
+        let slices =
+            [&frame[..usize::from(self.offsets.revision)], digits.as_bytes(), &frame[self.content()..]];
         Self {
-            frame: Bytes::from(slices.concat()),
+            text: Text::new(Bytes::from(slices.concat())),
             pending: None,
             offsets: self.offsets,
             revision_digits: count_digits(&digits),
             metadata: self.metadata,
             summary: self.summary.clone(),
-            deleted_frame: OnceLock::new(),
             fields: OnceLock::new(),
         }
     }
@@ -245,16 +253,21 @@ impl Record {
     /// The frame `DELETED` with this content and the revision that ended it: of a deletion, or of a change after which
     /// a selector no longer matches. A version ends only once, so all watchers share the bytes.
     pub fn deleted_frame(&self, ended: Revision) -> Bytes {
-        let make = || {
+        self.text.deleted_frame(|stored| {
             let mut frame = frame_opening("DELETED").into_bytes();
-            frame.reserve(self.frame.len() + REVISION_DIGITS);
+            frame.reserve(stored.len() + REVISION_DIGITS);
             let (object, revision) = (self.offsets.object, self.offsets.revision);
-            frame.extend_from_slice(&self.frame[usize::from(object)..usize::from(revision)]);
+            frame.extend_from_slice(&stored[usize::from(object)..usize::from(revision)]);
             frame.extend_from_slice(ended.0.to_string().as_bytes());
-            frame.extend_from_slice(&self.frame[self.content()..]);
-            Box::new(Bytes::from(frame))
-        };
-        Bytes::clone(self.deleted_frame.get_or_init(make))
+            frame.extend_from_slice(&stored[self.content()..]);
+            Bytes::from(frame)
+        })
+    }
+
+    /// Whether the bytes are compressed.
+    #[cfg(test)]
+    pub(crate) fn is_packed(&self) -> bool {
+        self.text.is_packed()
     }
 
     /// Fields that are read without parsing.
@@ -270,33 +283,35 @@ impl Record {
 
     /// The object as a tree, with kind, apiVersion and resourceVersion.
     pub fn value(&self) -> Value {
-        let object = &self.frame[usize::from(self.offsets.object)..self.end()];
-        serde_json::from_slice(object).expect("serde_json wrote these bytes, or `decode` parsed all of them")
+        serde_json::from_slice(&self.object())
+            .expect("serde_json wrote these bytes, or `decode` parsed all of them")
     }
 
     /// Whether both hold the same object, apart from the revision.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.body() == other.body()
+        self.with_body(|body| other.with_body(|other| body == other))
     }
 
-    /// The content up to the closing brace of the object, without the end of the frame.
-    fn body(&self) -> &[u8] {
-        let bytes = match &self.pending {
-            Some(pending) => &pending.buffer[pending.room()..],
-            None => &self.frame[self.content()..],
-        };
-        &bytes[..bytes.len() - FRAME_END.len()]
+    /// Calls `read` with the content up to the closing brace of the object, without the end of the frame.
+    fn with_body<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
+        match &self.pending {
+            Some(pending) => read(&pending.buffer[pending.room()..end(&pending.buffer)]),
+            None => {
+                let frame = self.frame();
+                read(&frame[self.content()..end(&frame)])
+            }
+        }
     }
 
     /// Start of the content in the frame: the quote behind the revision.
     fn content(&self) -> usize {
         usize::from(self.offsets.revision) + usize::from(self.revision_digits)
     }
+}
 
-    /// End of the object in the frame.
-    fn end(&self) -> usize {
-        self.frame.len() - FRAME_END.len()
-    }
+/// End of the object in a frame.
+fn end(frame: &[u8]) -> usize {
+    frame.len() - FRAME_END.len()
 }
 
 impl Pending {
@@ -317,30 +332,34 @@ impl Payload for Record {
         buffer[start..middle].copy_from_slice(text.as_bytes());
         buffer[middle..content].copy_from_slice(digits.as_bytes());
         self.revision_digits = count_digits(&digits);
-        self.frame = Bytes::from(buffer).slice(start..);
+        self.text = Text::new(Bytes::from(buffer).slice(start..));
         if let Some(trace) = pending.trace {
             // Before watches send the frame, so that caches in this process find it.
-            trace.note_write(&self.summary.uid, revision.0);
+            trace.note_write(self.summary.uid(), revision.0);
         }
     }
 
     fn encode(&self) -> Bytes {
-        let opening = match &self.pending {
-            Some(pending) => pending.opening.text.as_bytes(),
-            None => &self.frame[..],
-        };
         let (object, fields) = (usize::from(self.offsets.object), usize::from(self.offsets.fields));
-        let body = self.body();
-        let mut out = Vec::with_capacity(fields - object + body.len() + METADATA_OPENING.len());
-        out.extend_from_slice(&opening[object..fields]);
-        out.extend_from_slice(DURABLE_METADATA.as_bytes());
-        // The content starts with the closing quote of the revision and a comma.
-        out.extend_from_slice(&body[2..]);
-        Bytes::from(out)
+        let write = |opening: &[u8], body: &[u8]| {
+            let mut out = Vec::with_capacity(fields - object + body.len() + METADATA_OPENING.len());
+            out.extend_from_slice(&opening[object..fields]);
+            out.extend_from_slice(DURABLE_METADATA.as_bytes());
+            // The content starts with the closing quote of the revision and a comma.
+            out.extend_from_slice(&body[2..]);
+            Bytes::from(out)
+        };
+        match &self.pending {
+            Some(pending) => self.with_body(|body| write(pending.opening.text.as_bytes(), body)),
+            None => {
+                let frame = self.frame();
+                write(&frame, &frame[self.content()..end(&frame)])
+            }
+        }
     }
 
     fn weight(&self) -> usize {
-        self.frame.len()
+        self.frame_len()
     }
 
     fn decode(bytes: Bytes, revision: Revision) -> Result<Self, PayloadError> {
@@ -361,8 +380,8 @@ impl Payload for Record {
         buffer.extend_from_slice(fields);
         // The raw text starts with `{`, the content has a quote and a comma instead.
         let metadata = header.metadata.get().len() + 1;
-        let meta: RecordMeta = serde_json::from_str(header.metadata.get()).map_err(PayloadError::new)?;
-        let mut record = Self::pending(opening, buffer, metadata, meta.into(), None);
+        let summary = Summary::parse(header.metadata.get()).map_err(PayloadError::new)?;
+        let mut record = Self::pending(opening, buffer, metadata, summary, None);
         record.stamp(revision);
         Ok(record)
     }
@@ -370,44 +389,6 @@ impl Payload for Record {
 
 /// The opening of `metadata` in the durable form, which has no revision.
 const DURABLE_METADATA: &str = r#""metadata":{"#;
-
-/// The fields of `metadata` that the summary has.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RecordMeta {
-    #[serde(default)]
-    uid: Box<str>,
-    #[serde(default)]
-    labels: BTreeMap<Box<str>, Box<str>>,
-    deletion_timestamp: Option<serde::de::IgnoredAny>,
-}
-
-impl From<RecordMeta> for Summary {
-    fn from(metadata: RecordMeta) -> Self {
-        let is_deleting = metadata.deletion_timestamp.is_some();
-        Self { uid: metadata.uid, labels: metadata.labels.into_iter().collect(), is_deleting }
-    }
-}
-
-impl Summary {
-    /// The value of a label.
-    pub fn label(&self, key: &str) -> Option<&str> {
-        let found = self.labels.binary_search_by(|(name, _)| (**name).cmp(key));
-        found.ok().map(|index| &*self.labels[index].1)
-    }
-
-    fn of(object: &Value) -> Self {
-        let metadata = &object["metadata"];
-        let labels = metadata["labels"].as_object().into_iter().flatten();
-        Self {
-            uid: metadata["uid"].as_str().unwrap_or_default().into(),
-            labels: labels
-                .filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into())))
-                .collect(),
-            is_deleting: metadata["deletionTimestamp"].is_string(),
-        }
-    }
-}
 
 /// `"metadata":{...},...}` of an object that is sent in another version than it is stored in.
 pub fn encode_object_fields(object: &Value) -> Bytes {

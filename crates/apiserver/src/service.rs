@@ -18,6 +18,7 @@ use tower::Service;
 
 use crate::auth::User;
 use crate::dispatch::{InProcess, dispatch};
+use crate::record::Record;
 use crate::request::head;
 use crate::respond::{Body, BoxError};
 use crate::server::Server;
@@ -43,20 +44,20 @@ impl LocalService {
         Self { server, user: Arc::new(user) }
     }
 
-    /// The JSON of an object as the server keeps it, if it was last written at `revision`. `None` for another revision, and for
-    /// an object that is kept in another version of its kind. `namespace` is empty for a cluster-scoped object.
+    /// An object as the server keeps it, if it was last written at `revision`. `None` for another revision, and for an object
+    /// that is kept in another version of its kind. `namespace` is empty for a cluster-scoped object.
     ///
-    /// For callers that have read the object: no permission is checked. The bytes are shared, not copied.
+    /// For callers that have read the object: no permission is checked. The record is shared, not copied.
     pub fn stored(
         &self,
         (group, version, plural): (&str, &str, &str),
         (namespace, name): (&str, &str),
         revision: u64,
-    ) -> Option<Bytes> {
+    ) -> Option<Arc<Record>> {
         let registry = self.server.registry.snapshot();
         let resource = registry.find(group, version, plural)?;
         let item = self.server.store.get(&resource.key(namespace, name))?;
-        (item.modified.0 == revision && resource.shows_stored(&item)).then(|| item.value.object())
+        (item.modified.0 == revision && resource.shows_stored(&item)).then_some(item.value)
     }
 }
 

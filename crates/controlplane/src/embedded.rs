@@ -26,7 +26,7 @@ use portolan_net::server::{ConnectionMetrics, ListenError, Server, listen};
 use portolan_net::tls::{ClientCertificates, TlsError, server_config};
 use portolan_net::{Clock, Shutdown, telemetry};
 use portolan_object::{GroupVersionKind, ObjectKey};
-use portolan_runtime::client::StoredObjects;
+use portolan_runtime::client::{StoredObject, StoredObjects};
 use portolan_runtime::{Client, Resource};
 use portolan_store::{Batch, OpenError, Store, ValueTransformer, Write};
 use prometheus_client::registry::Registry;
@@ -368,9 +368,20 @@ fn remember_port(directory: &Path, port: u16) {
 struct Stored(LocalService);
 
 impl StoredObjects for Stored {
-    fn text(&self, resource: &Resource, key: &ObjectKey, version: u64) -> Option<Bytes> {
+    fn find(&self, resource: &Resource, key: &ObjectKey, version: u64) -> Option<Arc<dyn StoredObject>> {
         let GroupVersionKind { group, version: api_version, .. } = &resource.gvk;
-        self.0.stored((group, api_version, &resource.plural), (&key.namespace, &key.name), version)
+        let names = (&*key.namespace, &*key.name);
+        let record = self.0.stored((group, api_version, &resource.plural), names, version)?;
+        Some(Arc::new(StoredRecord(record)))
+    }
+}
+
+/// An object of the embedded API server, at one version.
+struct StoredRecord(Arc<Record>);
+
+impl StoredObject for StoredRecord {
+    fn text(&self) -> Bytes {
+        self.0.object()
     }
 }
 

@@ -310,7 +310,7 @@ impl<T> Cache<T> {
 
     /// All keys, in order.
     pub fn keys(&self) -> Vec<ObjectKey> {
-        self.shared.read(|state| state.objects.keys().cloned().collect())
+        self.shared.read(|state| state.objects.keys().map(|key| ObjectKey::clone(key)).collect())
     }
 
     /// The objects with the index key `value`, ordered by key. Empty if the index does not exist.
@@ -403,8 +403,9 @@ fn in_namespace<'a, T>(
     namespace: &'a str,
 ) -> impl Iterator<Item = (&'a ObjectKey, &'a Entry<T>)> {
     let first = ObjectKey::namespaced(namespace, "");
-    let from = state.objects.range((Bound::Included(first), Bound::Unbounded));
-    from.take_while(move |(key, _)| key.namespace == namespace)
+    let from = state.objects.range::<ObjectKey, _>((Bound::Included(first), Bound::Unbounded));
+    let entries = from.map(|(key, entry)| (&**key, entry));
+    entries.take_while(move |(key, _)| key.namespace == namespace)
 }
 
 #[cfg(test)]

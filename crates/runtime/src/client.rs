@@ -57,7 +57,7 @@ pub use exec::{Exec, ProcessEvent, ProcessInput, ProcessOutput};
 pub use kubeconfig::{KubeconfigContext, KubeconfigError, KubeconfigFiles};
 pub use operations::{Api, List};
 pub use options::{Apply, Delete, Patch, Propagation, Selection};
-pub use stored::StoredObjects;
+pub use stored::{StoredObject, StoredObjects};
 pub use stream::ByteStream;
 pub use table::{Column, Row, Table, TableMetadata, TableOptions};
 pub use transport::Body;

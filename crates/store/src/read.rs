@@ -84,6 +84,18 @@ impl<P: Payload> SharedState<P> {
         self.read(query, Rest::Unknown).map(|page| page.items)
     }
 
+    pub(crate) fn replaced(&self, after: Revision, to: Revision, limit: usize) -> (Vec<Arc<P>>, Revision) {
+        let state = self.state.read();
+        let mut last = after.max(state.oldest());
+        let mut values = Vec::new();
+        let events = state.tail.after(last).into_iter().flatten();
+        for event in events.take(limit).take_while(|event| event.revision <= to) {
+            last = event.revision;
+            values.extend(event.previous.as_ref().map(|previous| Arc::clone(&previous.value)));
+        }
+        (values, last)
+    }
+
     /// Number of keys with a prefix.
     pub(crate) fn count(&self, prefix: &str) -> usize {
         let index = self.state.read().index.clone();

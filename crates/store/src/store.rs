@@ -151,6 +151,12 @@ impl<P: Payload> Store<P> {
         self.shared.items(query)
     }
 
+    /// Values that writes after `after` and up to `to` replaced or deleted, of the first `limit` of these writes; and the last
+    /// write that was looked at. Writes that the history does not have any more are left out.
+    pub fn replaced(&self, after: Revision, to: Revision, limit: usize) -> (Vec<Arc<P>>, Revision) {
+        self.shared.replaced(after, to, limit)
+    }
+
     /// The number of keys with a prefix, at the cost of one step per about 128 of them.
     pub fn count(&self, prefix: &str) -> usize {
         self.shared.count(prefix)

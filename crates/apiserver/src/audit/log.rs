@@ -12,11 +12,13 @@ use std::thread;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Events that wait for the thread.
-const WAITING: usize = 4096;
+/// Bytes of the events that wait for the thread. Events are between half a KiB and some MiB.
+const MAX_WAITING_BYTES: u32 = 16 << 20;
+/// Bytes that an event takes beside its text.
+const LINE_OVERHEAD_BYTES: usize = 64;
 /// Time in the names of full files.
 const TIME_FORMAT: &str = "%Y-%m-%dT%H-%M-%S%.3f";
 
@@ -45,8 +47,18 @@ pub struct LogError {
 /// The way to the thread that writes. The thread ends when all clones are dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Log {
-    events: Sender<Vec<u8>>,
+    events: UnboundedSender<Line>,
+    room: Arc<Semaphore>,
+    /// The permits of `room`.
+    max_waiting: u32,
     lost: Arc<AtomicU64>,
+}
+
+/// An event that waits for the thread, with its share of the room.
+#[derive(Debug)]
+pub(super) struct Line {
+    text: Vec<u8>,
+    _room: OwnedSemaphorePermit,
 }
 
 impl Log {
@@ -55,45 +67,63 @@ impl Log {
         let path = settings.path.clone();
         let failed = |source| LogError { path: path.clone(), source };
         let target = Target::open(settings).map_err(failed)?;
-        let (events, waiting) = channel(WAITING);
-        let lost = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&lost);
+        let (log, waiting) = Self::with_room(MAX_WAITING_BYTES);
+        let counter = Arc::clone(&log.lost);
         thread::Builder::new()
             .name("audit-log".to_owned())
             .spawn(move || write_all(target, waiting, &counter))
             .map_err(failed)?;
-        Ok(Self { events, lost })
+        Ok(log)
+    }
+
+    /// A log with room for `max_waiting` bytes, and the events that wait.
+    pub(super) fn with_room(max_waiting: u32) -> (Self, UnboundedReceiver<Line>) {
+        let (events, waiting) = unbounded_channel();
+        let room = Arc::new(Semaphore::new(max_waiting as usize));
+        (Self { events, room, max_waiting, lost: Arc::default() }, waiting)
     }
 
     /// Waits until there is room for an event.
     pub(super) async fn room(&self) {
-        // An error means that the thread has ended, so there is nothing to wait for.
-        let _ = self.events.reserve().await;
+        // The semaphore is never closed.
+        let _ = self.room.acquire().await;
     }
 
     /// Hands an event to the thread.
     pub(super) fn write(&self, event: &impl Serialize) {
-        let Ok(mut line) = serde_json::to_vec(event) else { return note_loss(&self.lost, "it is no JSON") };
-        line.push(b'\n');
-        match self.events.try_send(line) {
-            Ok(()) => {}
-            // Requests wait for room when they begin, so few events come here.
-            Err(TrySendError::Full(line)) => {
-                // An answer may be dropped while the runtime ends.
-                let Ok(runtime) = Handle::try_current() else {
-                    return note_loss(&self.lost, "the server is stopping");
-                };
-                let events = self.events.clone();
-                runtime.spawn(async move { events.send(line).await });
+        let Ok(mut text) = serde_json::to_vec(event) else { return note_loss(&self.lost, "it is no JSON") };
+        text.push(b'\n');
+        text.shrink_to_fit();
+        let bytes = u32::try_from(text.len() + LINE_OVERHEAD_BYTES).unwrap_or(u32::MAX);
+        // An event that is larger than the room waits until it has all of it.
+        let bytes = bytes.min(self.max_waiting);
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(bytes) {
+            return self.send(Line { text, _room: room });
+        }
+        // Requests wait for room when they begin, so only the events of those under way come here.
+        let Ok(runtime) = Handle::try_current() else {
+            // An answer may be dropped while the runtime ends.
+            return note_loss(&self.lost, "the server is stopping");
+        };
+        let log = self.clone();
+        runtime.spawn(async move {
+            // The semaphore is never closed.
+            if let Ok(room) = Arc::clone(&log.room).acquire_many_owned(bytes).await {
+                log.send(Line { text, _room: room });
             }
-            Err(TrySendError::Closed(_)) => note_loss(&self.lost, "the thread that writes has ended"),
+        });
+    }
+
+    fn send(&self, line: Line) {
+        if self.events.send(line).is_err() {
+            note_loss(&self.lost, "the thread that writes has ended");
         }
     }
 }
 
-fn write_all(mut target: Target, mut waiting: Receiver<Vec<u8>>, lost: &AtomicU64) {
+fn write_all(mut target: Target, mut waiting: UnboundedReceiver<Line>, lost: &AtomicU64) {
     while let Some(line) = waiting.blocking_recv() {
-        if let Err(error) = target.write(&line) {
+        if let Err(error) = target.write(&line.text) {
             note_loss(lost, error);
         }
     }

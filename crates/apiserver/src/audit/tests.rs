@@ -1,5 +1,6 @@
 use std::fs;
 
+use futures::FutureExt;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -122,4 +123,28 @@ async fn a_full_file_is_renamed_and_the_oldest_deleted() {
     drop(log);
     let files = fs::read_dir(folder.path()).unwrap().count();
     assert!(files <= 3, "{files} files");
+}
+
+#[tokio::test]
+async fn events_wait_within_a_bound_of_bytes() {
+    let (log, mut waiting) = Log::with_room(10_000);
+    let event = |bytes: usize| json!({ "content": "x".repeat(bytes) });
+    let has_room = || log.room().now_or_never().is_some();
+    // Few and large, or one that is larger than the room: the number of events does not matter.
+    for sizes in [vec![4000, 4000], vec![50_000]] {
+        for bytes in &sizes {
+            assert!(has_room(), "{sizes:?}");
+            log.write(&event(*bytes));
+        }
+        log.write(&event(4000));
+        // The last one waits for room in a task of its own.
+        tokio::task::yield_now().await;
+        assert!(!has_room(), "{sizes:?}");
+        let mut received = 0;
+        while received < sizes.len() + 1 {
+            assert!(waiting.recv().await.is_some());
+            received += 1;
+        }
+    }
+    assert!(has_room());
 }

@@ -169,7 +169,7 @@ fn parses(call: &Call) -> bool {
 /// Bytes of the stored object; 0 if it does not exist.
 fn stored_size(call: &Call) -> usize {
     let key = call.resource.key(&call.info.namespace, &call.info.name);
-    call.server.store.get(&key).map_or(0, |item| item.value.frame().len())
+    call.server.store.get(&key).map_or(0, |item| item.value.frame_len())
 }
 
 #[cfg(test)]

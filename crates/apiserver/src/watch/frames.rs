@@ -72,7 +72,7 @@ impl Frames {
         self.meter.sent();
         let is_plain = self.presenter.form() == Form::Object && self.resource.shows_stored(item);
         if is_plain && item.value.was_added() == (event_type == "ADDED") {
-            return item.value.frame().clone();
+            return item.value.frame();
         }
         let object = self.present(item);
         wrap(event_type, &object)

@@ -248,7 +248,7 @@ impl WatchStream {
                     return Bytes::from(chunk);
                 }
             };
-            looked_at += self.frames.look() + item.value.frame().len();
+            looked_at += self.frames.look() + item.value.frame_len();
             if self.selection.matches(self.frames.resource(), &item) {
                 let frame = self.frames.initial(&item);
                 if chunk.is_empty() && frame.len() >= FRAMES_CHUNK {
@@ -342,7 +342,7 @@ fn snapshot(store: &Store<Record>, prefix: &str) -> WatchState {
 /// Bytes of the objects of an event.
 fn size_of_event(event: &Event<Record>) -> usize {
     let versions = [&event.previous, &event.current].into_iter().flatten();
-    versions.map(|item| item.value.frame().len()).sum()
+    versions.map(|item| item.value.frame_len()).sum()
 }
 
 fn cannot_start(error: &ReadError) -> Bytes {

@@ -47,7 +47,7 @@ pub(super) fn refused(error: CommitError<Record>) -> Status {
 pub(super) async fn commit_deletion(server: &Server, item: &Versioned<Record>) -> Result<(), NotCommitted> {
     if let Some(trace) = TraceContext::current() {
         // Before the deletion, so that caches in this process find it.
-        trace.note_deletion(&item.value.summary().uid);
+        trace.note_deletion(item.value.summary().uid());
     }
     commit(server, Batch::delete(Arc::clone(&item.key), item.modified)).await.map(drop)
 }

@@ -1,32 +1,40 @@
 //! Compact caches keep an object as JSON, and decode it when it is read.
 //!
 //! A decoded object takes about five times the memory of its JSON, because each map of it is a node of a B-tree with room for
-//! eleven entries. Most objects of a large cache are not read for hours. Those that changed last stay decoded, because
-//! controllers read an object several times shortly after it changed. The JSON is shared with the server if it is in this
-//! process and keeps the object in the same form.
+//! eleven entries. Most objects of a large cache are not read for hours. Those that changed last stay decoded for some seconds,
+//! because controllers read an object several times shortly after it changed. The JSON is shared with the server if it is in
+//! this process and keeps the object in the same form; otherwise it is compressed.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
 use portolan_object::ObjectKey;
+use portolan_packing::{Packed, Packer};
 use serde_json::ser::Formatter;
 
 use crate::cache::Content;
-use crate::client::{ManagedFields, StoredObjects, object_of_one};
+use crate::cache::size::memory_of;
+use crate::client::{ManagedFields, StoredObject, StoredObjects, object_of_one};
 use crate::resource::Resource;
 
 /// Objects of a compact cache that stay decoded: those that changed last.
-pub(super) const RECENT: usize = 256;
+pub(super) const MAX_RECENT_OBJECTS: usize = 256;
+/// Estimated memory of these objects, in bytes.
+pub(super) const MAX_RECENT_BYTES: u64 = 1 << 20;
+/// Time without a change after which none stays decoded.
+pub(super) const RECENT_TIME: Duration = Duration::from_secs(10);
 
 /// An object as a cache keeps it.
 pub(super) enum Kept<T> {
     Decoded(Arc<T>),
     /// JSON of the trimmed object.
     Encoded(Arc<[u8]>),
+    /// The same, compressed.
+    Packed(Arc<Packed>),
     /// What the server in this process keeps itself.
-    Shared(Bytes),
+    Shared(Arc<dyn StoredObject>),
 }
 
 impl<T> Clone for Kept<T> {
@@ -34,7 +42,8 @@ impl<T> Clone for Kept<T> {
         match self {
             Self::Decoded(object) => Self::Decoded(object.clone()),
             Self::Encoded(text) => Self::Encoded(text.clone()),
-            Self::Shared(text) => Self::Shared(text.clone()),
+            Self::Packed(text) => Self::Packed(text.clone()),
+            Self::Shared(object) => Self::Shared(object.clone()),
         }
     }
 }
@@ -47,12 +56,14 @@ impl<T> Kept<T> {
 
 /// Encodes and decodes the objects of a compact cache.
 pub(super) struct Codec<T> {
-    encode: fn(&T) -> Option<Arc<[u8]>>,
+    encode: fn(&T) -> Option<Vec<u8>>,
     decode: fn(&[u8]) -> T,
     decode_shared: fn(&[u8], &Resource, ManagedFields) -> T,
+    memory_of: fn(&T) -> u64,
     resource: Resource,
     stored: Option<Arc<dyn StoredObjects>>,
     managed_fields: ManagedFields,
+    packer: Packer,
 }
 
 impl<T: Content> Codec<T> {
@@ -62,36 +73,47 @@ impl<T: Content> Codec<T> {
         managed_fields: ManagedFields,
     ) -> Self {
         let (encode, decode, decode_shared) = (encode::<T>, decode::<T>, decode_shared::<T>);
-        Self { encode, decode, decode_shared, resource, stored, managed_fields }
+        let memory_of = memory_of::<T>;
+        let packer = Packer::default();
+        Self { encode, decode, decode_shared, memory_of, resource, stored, managed_fields, packer }
     }
 }
 
 impl<T> Codec<T> {
     /// The object as JSON. It stays decoded if that would not keep each value.
     pub(super) fn keep(&self, key: &ObjectKey, version: u64, object: Arc<T>) -> Kept<T> {
-        let shared = self.stored.as_ref().and_then(|stored| stored.text(&self.resource, key, version));
-        match shared {
-            Some(text) => Kept::Shared(text),
-            None => (self.encode)(&object).map_or_else(|| Kept::Decoded(object), Kept::Encoded),
+        let stored = self.stored.as_ref().and_then(|stored| stored.find(&self.resource, key, version));
+        if let Some(stored) = stored {
+            return Kept::Shared(stored);
+        }
+        let Some(text) = (self.encode)(&object) else { return Kept::Decoded(object) };
+        match self.packer.pack(&self.resource.plural, &text) {
+            Some(packed) => Kept::Packed(Arc::new(packed)),
+            None => Kept::Encoded(text.into()),
         }
     }
 
-    /// Decodes what [`Kept::Encoded`] has.
+    /// The memory of a decoded object in bytes, estimated.
+    pub(super) fn memory_of(&self, object: &T) -> u64 {
+        (self.memory_of)(object)
+    }
+
+    /// Decodes what [`Kept::Encoded`] has, or [`Kept::Packed`] without its compression.
     pub(super) fn read(&self, text: &[u8]) -> T {
         (self.decode)(text)
     }
 
     /// Decodes what [`Kept::Shared`] has, not trimmed.
-    pub(super) fn read_shared(&self, text: &[u8]) -> T {
-        (self.decode_shared)(text, &self.resource, self.managed_fields)
+    pub(super) fn read_shared(&self, object: &dyn StoredObject) -> T {
+        (self.decode_shared)(&object.text(), &self.resource, self.managed_fields)
     }
 }
 
 /// `None` for an object with a floating-point number: reading it back could change its last digit.
-fn encode<T: Content>(object: &T) -> Option<Arc<[u8]>> {
+fn encode<T: Content>(object: &T) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     object.serialize(&mut serde_json::Serializer::with_formatter(&mut text, WithoutFloats)).ok()?;
-    Some(text.into())
+    Some(text)
 }
 
 fn decode<T: Content>(text: &[u8]) -> T {
@@ -117,29 +139,56 @@ impl Formatter for WithoutFloats {
     }
 }
 
-/// The objects that changed last, each with the number of its change.
+/// The latest changes, which are those of the objects that stay decoded. An object that changed several times counts as
+/// often.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    changes: VecDeque<(ObjectKey, u64)>,
+    changes: VecDeque<RecentChange>,
     count: u64,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct RecentChange {
+    key: Arc<ObjectKey>,
+    number: u64,
+    bytes: u64,
 }
 
 impl Recent {
-    /// Notes a change. Returns its number, which is never 0.
-    pub(super) fn note(&mut self, key: &ObjectKey) -> u64 {
+    /// Notes a change to an object that takes `bytes`. Returns its number, which is never 0.
+    pub(super) fn note(&mut self, key: &Arc<ObjectKey>, bytes: u64) -> u64 {
         self.count += 1;
-        self.changes.push_back((key.clone(), self.count));
+        self.bytes += bytes;
+        self.changes.push_back(RecentChange { key: key.clone(), number: self.count, bytes });
         self.count
     }
 
-    /// Takes the oldest change that is not recent any more. The object may have changed since.
-    pub(super) fn take_old(&mut self) -> Option<(ObjectKey, u64)> {
-        if self.changes.len() > RECENT { self.changes.pop_front() } else { None }
+    /// Takes the oldest change, with its number, if the limits do not allow to keep it. The object may have changed since.
+    pub(super) fn take_surplus(&mut self) -> Option<(Arc<ObjectKey>, u64)> {
+        let is_full = self.changes.len() > MAX_RECENT_OBJECTS || self.bytes > MAX_RECENT_BYTES;
+        if is_full { self.take_oldest() } else { None }
+    }
+
+    /// Takes the oldest change, with its number. The object may have changed since.
+    pub(super) fn take_oldest(&mut self) -> Option<(Arc<ObjectKey>, u64)> {
+        let RecentChange { key, number, bytes } = self.changes.pop_front()?;
+        self.bytes -= bytes;
+        if self.changes.is_empty() {
+            // Gives the memory back.
+            self.changes = VecDeque::new();
+        }
+        Some((key, number))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use portolan_api::work::{ClusterResourceBinding, ResourceBinding, Work};
     use portolan_object::Object;
     use serde_json::{Value, json};
@@ -156,6 +205,10 @@ mod tests {
             }
             Kept::Encoded(text) => {
                 assert_eq!(codec.read(&text), *object);
+                true
+            }
+            Kept::Packed(packed) => {
+                assert_eq!(codec.read(&packed.unpack()), *object);
                 true
             }
             Kept::Shared(_) => unreachable!("there is no server"),
@@ -187,11 +240,18 @@ mod tests {
         assert!(kept::<ClusterResourceBinding>(binding("ClusterResourceBinding")));
     }
 
+    #[derive(Clone, Copy)]
     struct Server(&'static str);
 
     impl StoredObjects for Server {
-        fn text(&self, _resource: &Resource, _key: &ObjectKey, version: u64) -> Option<Bytes> {
-            (version == 7).then(|| Bytes::from_static(self.0.as_bytes()))
+        fn find(&self, _: &Resource, _: &ObjectKey, version: u64) -> Option<Arc<dyn StoredObject>> {
+            (version == 7).then(|| Arc::new(*self) as Arc<dyn StoredObject>)
+        }
+    }
+
+    impl StoredObject for Server {
+        fn text(&self) -> Bytes {
+            Bytes::from_static(self.0.as_bytes())
         }
     }
 
@@ -207,23 +267,33 @@ mod tests {
         let object: Arc<Object> = Arc::new(serde_json::from_str(text).expect("an object"));
         let key = ObjectKey::cluster("a");
         let Kept::Shared(shared) = codec.keep(&key, 7, object.clone()) else { panic!("it is not shared") };
-        assert_eq!(shared.as_ptr(), text.as_ptr());
+        assert_eq!(shared.text().as_ptr(), text.as_ptr());
         let want =
             json!({ "kind": "K", "apiVersion": "v1", "metadata": { "name": "a" }, "data": { "f": 0.1 } });
-        assert_eq!(codec.read_shared(&shared), Object(want));
+        assert_eq!(codec.read_shared(&*shared), Object(want));
         assert!(codec.keep(&key, 8, object).is_decoded(), "the server has another version");
     }
 
     #[test]
     fn only_the_last_changes_are_recent() {
         let mut recent = Recent::default();
-        let key = |index: usize| ObjectKey::cluster(index.to_string());
-        for index in 0..RECENT {
-            recent.note(&key(index));
-            assert_eq!(recent.take_old(), None);
+        let key = |index: usize| Arc::new(ObjectKey::cluster(index.to_string()));
+        for index in 0..MAX_RECENT_OBJECTS {
+            recent.note(&key(index), 1);
+            assert_eq!(recent.take_surplus(), None);
         }
-        recent.note(&key(0));
-        assert_eq!(recent.take_old(), Some((key(0), 1)));
-        assert_eq!(recent.take_old(), None);
+        recent.note(&key(0), 1);
+        assert_eq!(recent.take_surplus(), Some((key(0), 1)));
+        assert_eq!(recent.take_surplus(), None);
+        // As many as it takes to make room for a large one, and itself if it is too large.
+        recent.note(&key(1), MAX_RECENT_BYTES - 2);
+        let surplus: Vec<_> = std::iter::from_fn(|| recent.take_surplus()).collect();
+        assert_eq!(surplus.len(), MAX_RECENT_OBJECTS - 2);
+        recent.note(&key(2), MAX_RECENT_BYTES + 1);
+        assert_eq!(std::iter::from_fn(|| recent.take_surplus()).count(), 4);
+        assert!(recent.is_empty());
+        recent.note(&key(3), 1);
+        assert_eq!((recent.take_surplus(), recent.take_oldest().is_some()), (None, true));
+        assert!(recent.is_empty() && recent.take_oldest().is_none());
     }
 }

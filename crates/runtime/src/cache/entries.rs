@@ -11,7 +11,8 @@ use crate::cache::key_set::KeySet;
 
 /// What readers of a cache see.
 pub(super) struct CacheState<T> {
-    pub(super) objects: BTreeMap<ObjectKey, Entry<T>>,
+    /// The indexes share the keys.
+    pub(super) objects: BTreeMap<Arc<ObjectKey>, Entry<T>>,
     indexes: Vec<Index<T>>,
     /// Of a compact cache.
     pub(super) recent: Recent,
@@ -38,6 +39,12 @@ impl<T> CacheState<T> {
     pub(super) fn new(indexes: Vec<(&'static str, IndexBy<T>)>) -> Self {
         let indexes = indexes.into_iter().map(|(name, values)| Index { name, values, keys: HashMap::new() });
         Self { objects: BTreeMap::new(), indexes: indexes.collect(), recent: Recent::default() }
+    }
+
+    /// The key as the cache has it, or a new one.
+    pub(super) fn shared_key(&self, key: &ObjectKey) -> Arc<ObjectKey> {
+        let known = self.objects.get_key_value(key).map(|(key, _)| key.clone());
+        known.unwrap_or_else(|| Arc::new(key.clone()))
     }
 
     pub(super) fn index_count(&self) -> usize {
@@ -83,13 +90,13 @@ impl<T> CacheState<T> {
     }
 
     /// Replaces `old` by `new` in the indexes.
-    pub(super) fn replace_in_indexes(&mut self, key: &ObjectKey, old: Option<&T>, new: Option<&T>) {
+    pub(super) fn replace_in_indexes(&mut self, key: &Arc<ObjectKey>, old: Option<&T>, new: Option<&T>) {
         let new = new.map(|new| self.index_keys(key, new)).unwrap_or_default();
         self.set_index_keys(key, old, new);
     }
 
     /// Replaces the index keys of `old` by `new`, one list for each index; none for an object that is gone.
-    pub(super) fn set_index_keys(&mut self, key: &ObjectKey, old: Option<&T>, new: Vec<Vec<String>>) {
+    pub(super) fn set_index_keys(&mut self, key: &Arc<ObjectKey>, old: Option<&T>, new: Vec<Vec<String>>) {
         let mut new = new.into_iter();
         for index in &mut self.indexes {
             let before = old.map(|old| (index.values)(key, old)).unwrap_or_default();
@@ -99,7 +106,7 @@ impl<T> CacheState<T> {
 }
 
 impl<T> Index<T> {
-    fn replace(&mut self, key: &ObjectKey, before: Vec<String>, after: Vec<String>) {
+    fn replace(&mut self, key: &Arc<ObjectKey>, before: Vec<String>, after: Vec<String>) {
         if before == after {
             return;
         }

@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 use std::collections::btree_set;
 use std::slice;
+use std::sync::Arc;
 
 use portolan_object::ObjectKey;
 
 /// Keys in a sorted list. A node of a `BTreeSet` has room for eleven, which takes half a KiB.
 const MAX_LIST: usize = 32;
 
+/// The keys are shared with the cache and its other indexes.
 #[derive(Debug)]
 pub(super) enum KeySet {
-    List(Vec<ObjectKey>),
-    Tree(BTreeSet<ObjectKey>),
+    List(Vec<Arc<ObjectKey>>),
+    Tree(BTreeSet<Arc<ObjectKey>>),
 }
 
 impl Default for KeySet {
@@ -22,7 +24,7 @@ impl Default for KeySet {
 }
 
 impl KeySet {
-    pub(super) fn insert(&mut self, key: ObjectKey) {
+    pub(super) fn insert(&mut self, key: Arc<ObjectKey>) {
         match self {
             Self::List(keys) => {
                 let Err(position) = keys.binary_search(&key) else { return };
@@ -43,7 +45,7 @@ impl KeySet {
     pub(super) fn remove(&mut self, key: &ObjectKey) {
         match self {
             Self::List(keys) => {
-                if let Ok(position) = keys.binary_search(key) {
+                if let Ok(position) = keys.binary_search_by(|other| (**other).cmp(key)) {
                     keys.remove(position);
                 }
             }
@@ -74,8 +76,8 @@ impl KeySet {
 }
 
 pub(super) enum Iter<'a> {
-    List(slice::Iter<'a, ObjectKey>),
-    Tree(btree_set::Iter<'a, ObjectKey>),
+    List(slice::Iter<'a, Arc<ObjectKey>>),
+    Tree(btree_set::Iter<'a, Arc<ObjectKey>>),
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -83,8 +85,8 @@ impl<'a> Iterator for Iter<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Self::List(keys) => keys.next(),
-            Self::Tree(keys) => keys.next(),
+            Self::List(keys) => keys.next().map(|key| &**key),
+            Self::Tree(keys) => keys.next().map(|key| &**key),
         }
     }
 }
@@ -95,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_set_is_in_order_at_any_size() {
-        let key = |number: usize| ObjectKey::cluster(format!("{number:03}"));
+        let key = |number: usize| Arc::new(ObjectKey::cluster(format!("{number:03}")));
         let mut set = KeySet::default();
         let numbers: Vec<usize> = (0..100).map(|index| index * 37 % 100).collect();
         for (count, &number) in numbers.iter().enumerate() {

@@ -25,6 +25,7 @@ use tracing::Span;
 
 use crate::backoff::Backoff;
 use crate::cache::Content;
+use crate::cache::compact::RECENT_TIME;
 use crate::cache::contact::Refusal;
 use crate::cache::state::SharedCache;
 use crate::client::{Api, ClientError, Seen, Selection, WatchEvent, WatchStart, WatchStream};
@@ -47,6 +48,8 @@ const SETTLED_WATCH: Duration = Duration::from_secs(10);
 /// Longest time without contact after which a watch is resumed. A server keeps the history of a few minutes; and one that
 /// was restored from a backup meanwhile may have reached the old version again with other objects.
 const MAX_RESUME_AGE: Duration = Duration::from_secs(600);
+/// Objects that are encoded before other tasks get their turn.
+const COMPACTED_AT_ONCE: usize = 16;
 /// Failures in a row that are ordinary: a server restarts, history expires.
 const ORDINARY_FAILURES: u32 = 1;
 
@@ -256,6 +259,7 @@ impl<T: Content> Reflector<T> {
         let is_resumed = !is_open && !self.is_fresh;
         self.is_fresh = false;
         let mut check = VersionCheck::new(&self.api, &self.selection.namespace, is_resumed);
+        let mut changed = Instant::now();
         loop {
             let event = tokio::select! {
                 event = stream.next_unless(|key, version| shared.is_known(key, version)) => event?,
@@ -267,7 +271,12 @@ impl<T: Content> Reflector<T> {
                 (seen, present) = check.went_back(self.progress.version()) => {
                     return Err(self.went_back(seen, present));
                 }
+                () = tokio::time::sleep_until(changed + RECENT_TIME), if shared.has_recent() => {
+                    shared.compact_recent(COMPACTED_AT_ONCE);
+                    continue;
+                }
             };
+            changed = Instant::now();
             match event {
                 Some(event) => {
                     is_open = true;

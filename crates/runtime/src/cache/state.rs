@@ -88,8 +88,11 @@ impl<T> SharedCache<T> {
         match (kept, &self.codec) {
             (Kept::Decoded(object), _) => object.clone(),
             (Kept::Encoded(text), Some(codec)) => Arc::new(codec.read(text)),
-            (Kept::Shared(text), Some(codec)) => self.trimmed(codec.read_shared(text)),
-            (Kept::Encoded(_) | Kept::Shared(_), None) => unreachable!("only a codec encodes"),
+            (Kept::Packed(packed), Some(codec)) => Arc::new(codec.read(&packed.unpack())),
+            (Kept::Shared(object), Some(codec)) => self.trimmed(codec.read_shared(&**object)),
+            (Kept::Encoded(_) | Kept::Packed(_) | Kept::Shared(_), None) => {
+                unreachable!("only a codec encodes")
+            }
         }
     }
 
@@ -155,7 +158,7 @@ impl<T> SharedCache<T> {
         let mut announcing = self.announcing.lock();
         let present: Vec<_> = self.read(|state| {
             let entries = state.objects.iter();
-            entries.map(|(key, entry)| (key.clone(), entry.object.clone())).collect()
+            entries.map(|(key, entry)| (ObjectKey::clone(key), entry.object.clone())).collect()
         });
         for (key, object) in present {
             observer(&Change { key, old: None, new: Some(self.decoded(&object)), is_own: false });

@@ -8,9 +8,13 @@ mod script;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use portolan_api::resources;
 
 use super::*;
-use script::{config_map, end_of_initial_events, event, failure, gone, list, refused, stream, watched};
+use compact::RECENT_TIME;
+use script::{
+    client, config_map, end_of_initial_events, event, failure, gone, list, refused, stream, watched,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_streaming_list_goes_over_into_the_watch() {
@@ -118,4 +122,24 @@ async fn an_event_may_come_in_pieces() {
     let chunks = vec![end_of_initial_events(5), head.to_owned(), tail.to_owned()];
     let watched = watched(vec![stream(chunks, true)]);
     assert_eq!(watched.changes(1).await, ["a ->1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compact_cache_that_rests_keeps_nothing_decoded() {
+    let chunks = vec![end_of_initial_events(5), event("ADDED", &config_map("a", 6, "1"))];
+    let (client, _requests) = client(vec![stream(chunks, true)]);
+    let scope = Shutdown::new();
+    let cache = Cache::of_objects(&client, resources::CONFIG_MAP.into()).compact().start(&scope);
+    let key = ObjectKey::namespaced("n", "a");
+    let arrived = async {
+        while !cache.contains(&key) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), arrived).await.expect("the object arrives");
+    assert!(cache.shared.has_recent());
+    let before = cache.get(&key);
+    tokio::time::sleep(2 * RECENT_TIME).await;
+    assert!(!cache.shared.has_recent());
+    assert_eq!(cache.get(&key), before);
 }

@@ -11,8 +11,14 @@ use crate::resource::Resource;
 
 /// Reads what a server in this process keeps. Caches share it instead of keeping a copy.
 pub trait StoredObjects: Send + Sync {
-    /// The JSON of an object if it is at this version now, with the kind and apiVersion of `resource`.
-    fn text(&self, resource: &Resource, key: &ObjectKey, version: u64) -> Option<Bytes>;
+    /// An object if it is at this version now, with the kind and apiVersion of `resource`.
+    fn find(&self, resource: &Resource, key: &ObjectKey, version: u64) -> Option<Arc<dyn StoredObject>>;
+}
+
+/// One version of an object that a server in this process keeps. The server may keep it compressed.
+pub trait StoredObject: Send + Sync {
+    /// The JSON of the object, the same at each call.
+    fn text(&self) -> Bytes;
 }
 
 impl Client {

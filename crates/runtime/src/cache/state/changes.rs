@@ -41,6 +41,7 @@ impl<T> SharedCache<T> {
             (None, _) => 0,
             (Some(weigh), Kept::Decoded(object)) => (weigh.memory_of)(object),
             (Some(_), Kept::Encoded(text)) => text.len() as u64,
+            (Some(_), Kept::Packed(packed)) => packed.packed_len() as u64,
             // The server in this process keeps it.
             (Some(_), Kept::Shared(_)) => 0,
         }
@@ -66,21 +67,43 @@ impl<T> SharedCache<T> {
         entry.map(|(kept, bytes)| (self.decoded(&kept), bytes))
     }
 
-    /// Adds or replaces an object, and encodes one that is not recent any more. Returns the change.
+    /// Adds or replaces an object, and encodes those that are not recent any more. Returns the change.
     fn set(&self, key: ObjectKey, object: Arc<T>, old: Option<Arc<T>>, written: Written) -> Change<T> {
         let Written { version, bytes, is_own } = written;
+        // A budget has the same estimate.
+        let memory = match &self.codec {
+            Some(codec) if bytes == 0 => codec.memory_of(&object),
+            _ => bytes,
+        };
         let mut state = self.state.write();
-        let change = if self.codec.is_some() { state.recent.note(&key) } else { 0 };
+        let shared_key = state.shared_key(&key);
+        let change = if self.codec.is_some() { state.recent.note(&shared_key, memory) } else { 0 };
         let entry = Entry { object: Kept::Decoded(object.clone()), version, bytes, change };
-        state.objects.insert(key.clone(), entry);
-        state.replace_in_indexes(&key, old.as_deref(), Some(&object));
-        // One change was noted, so that one at most is not recent any more.
-        let aged = state.recent.take_old();
+        state.objects.insert(shared_key.clone(), entry);
+        state.replace_in_indexes(&shared_key, old.as_deref(), Some(&object));
+        let aged: Vec<_> = std::iter::from_fn(|| state.recent.take_surplus()).collect();
         drop(state);
-        if let Some((aged, change)) = aged {
+        for (aged, change) in aged {
             self.compact(&aged, change);
         }
         Change { key, old, new: Some(object), is_own }
+    }
+
+    /// Encodes at most `count` of the objects that are decoded, those that changed first.
+    pub(in crate::cache) fn compact_recent(&self, count: usize) {
+        let _announcing = self.announcing.lock();
+        let taken: Vec<_> = {
+            let mut state = self.state.write();
+            std::iter::from_fn(|| state.recent.take_oldest()).take(count).collect()
+        };
+        for (key, change) in taken {
+            self.compact(&key, change);
+        }
+    }
+
+    /// Whether objects of a compact cache are decoded.
+    pub(in crate::cache) fn has_recent(&self) -> bool {
+        self.codec.is_some() && self.read(|state| !state.recent.is_empty())
     }
 
     /// Encodes an object unless it has changed since `change`. Readers do not wait for that; no change comes in between,
@@ -132,8 +155,9 @@ impl<T> SharedCache<T> {
         {
             {
                 let mut state = self.state.write();
+                let shared_key = state.shared_key(&key);
                 state.objects.remove(&key);
-                state.replace_in_indexes(&key, Some(&old), None);
+                state.replace_in_indexes(&shared_key, Some(&old), None);
             }
             self.forget(&key, bytes);
             announcing.announce(&Change { key, old: Some(last), new: None, is_own: false });
@@ -178,27 +202,28 @@ impl<T> SharedCache<T> {
         let mut changes = Vec::new();
         {
             let mut state = self.state.write();
-            let mut gone: BTreeSet<ObjectKey> = state.objects.keys().cloned().collect();
+            let mut gone: BTreeSet<Arc<ObjectKey>> = state.objects.keys().cloned().collect();
             for (key, version, stored) in listed {
                 gone.remove(&key);
                 let Some(Stored { object, bytes, index_keys }) = stored else { continue };
                 let entry = Entry { object: object.clone(), version, bytes, change: 0 };
-                let (old, before) =
-                    state.objects.insert(key.clone(), entry).map(|old| (old.object, old.bytes)).unzip();
+                let shared_key = state.shared_key(&key);
+                let before = state.objects.insert(shared_key.clone(), entry);
+                let (old, before) = before.map(|old| (old.object, old.bytes)).unzip();
                 self.count(&key, before, bytes);
                 // An index may have been added since the list began.
                 let index_keys = match index_keys.len() == state.index_count() {
                     true => index_keys,
                     false => state.index_keys(&key, &self.decoded(&object)),
                 };
-                self.reindex(&mut state, &key, old.as_ref(), index_keys);
+                self.reindex(&mut state, &shared_key, old.as_ref(), index_keys);
                 changes.push((key, old, Some(object)));
             }
             for key in gone {
-                let Some(Entry { object: old, bytes, .. }) = state.objects.remove(&key) else { continue };
+                let Some(Entry { object: old, bytes, .. }) = state.objects.remove(&*key) else { continue };
                 self.forget(&key, bytes);
                 self.reindex(&mut state, &key, Some(&old), Vec::new());
-                changes.push((key, Some(old), None));
+                changes.push((ObjectKey::clone(&key), Some(old), None));
             }
         }
         applied();
@@ -215,7 +240,7 @@ impl<T> SharedCache<T> {
     fn reindex(
         &self,
         state: &mut CacheState<T>,
-        key: &ObjectKey,
+        key: &Arc<ObjectKey>,
         old: Option<&Kept<T>>,
         new: Vec<Vec<String>>,
     ) {

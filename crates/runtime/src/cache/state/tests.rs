@@ -5,7 +5,7 @@ use portolan_object::Object;
 use serde_json::json;
 
 use super::*;
-use crate::cache::compact::RECENT;
+use crate::cache::compact::MAX_RECENT_OBJECTS;
 use crate::client::ManagedFields;
 
 fn key(name: &str) -> ObjectKey {
@@ -107,7 +107,7 @@ fn a_compact_cache_encodes_what_did_not_change_last_and_indexes_it_the_same() {
     let codec = Codec::new(resources::CONFIG_MAP.into(), None, ManagedFields::Dropped);
     let shared = SharedCache::new(vec![("value", by_value)], None, None, Some(codec));
     let object = |value: &str| Object(json!({ "metadata": { "name": "a" }, "data": { "k": value } }));
-    for index in 0..=RECENT {
+    for index in 0..=MAX_RECENT_OBJECTS {
         let (name, version) = (index.to_string(), (index + 1).to_string());
         shared.put(key(&name), &version, object("old")).expect("no budget");
     }
@@ -116,8 +116,16 @@ fn a_compact_cache_encodes_what_did_not_change_last_and_indexes_it_the_same() {
     assert_eq!(shared.get(&key("0")).as_deref(), Some(&object("old")));
     let count = |value: &str| shared.read(|state| state.count("value", value));
     shared.put(key("0"), "998", object("new")).expect("no budget");
-    assert_eq!((count("old"), count("new")), (RECENT, 1));
+    assert_eq!((count("old"), count("new")), (MAX_RECENT_OBJECTS, 1));
     assert!(is_decoded("0") && !is_decoded("1"));
     shared.remove(key("1"), "999", object("old"));
-    assert_eq!((count("old"), count("new")), (RECENT - 1, 1));
+    assert_eq!((count("old"), count("new")), (MAX_RECENT_OBJECTS - 1, 1));
+    // Large ones leave room for fewer.
+    shared.put(key("2"), "1000", object(&"x".repeat(1 << 20))).expect("no budget");
+    assert!(["0", "2"].iter().all(|name| !is_decoded(name)));
+    shared.put(key("3"), "1001", object("new")).expect("no budget");
+    assert!(is_decoded("3") && shared.has_recent());
+    shared.compact_recent(1);
+    assert!(!is_decoded("3") && !shared.has_recent());
+    assert_eq!(shared.get(&key("3")).as_deref(), Some(&object("new")));
 }

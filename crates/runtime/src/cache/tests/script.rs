@@ -42,7 +42,7 @@ struct Script {
     requests: mpsc::UnboundedSender<String>,
 }
 
-fn client(answers: Vec<Answer>) -> (Client, mpsc::UnboundedReceiver<String>) {
+pub(super) fn client(answers: Vec<Answer>) -> (Client, mpsc::UnboundedReceiver<String>) {
     let (requests, seen) = mpsc::unbounded_channel();
     let script = Script { answers: Arc::new(Mutex::new(answers.into())), requests };
     let service = tower::service_fn(move |request: Request<Body>| {
