@@ -45,7 +45,7 @@ impl Packed {
     /// The text.
     ///
     /// # Cost
-    /// About a microsecond for a KiB.
+    /// About two microseconds for a KiB.
     pub fn unpack(&self) -> Vec<u8> {
         let dictionary = self.dictionary.as_deref().map(Dictionary::text).unwrap_or_default();
         contexts::decompress(&self.bytes, self.len(), dictionary)

@@ -12,7 +12,7 @@ use crate::dictionary::KindDictionary;
 
 /// Shorter texts are not packed: they would save less than the packed form takes beside them.
 const MIN_BYTES: usize = 256;
-/// Longer texts are not packed: unpacking one takes about half a millisecond.
+/// Longer texts are not packed: unpacking one takes about a millisecond.
 const MAX_BYTES: usize = 512 * 1024;
 /// Kinds with dictionaries of their own; texts of more kinds are packed without.
 const MAX_KINDS: usize = 512;
@@ -40,7 +40,7 @@ impl Packer {
     /// Packs a text of a kind. `None` if that would save too little.
     ///
     /// # Cost
-    /// Some microseconds for a KiB. Half a millisecond more when a dictionary is made, for a few texts of each kind.
+    /// About ten microseconds for a KiB. More when a dictionary is made, after 16 texts of a kind and after eight times as many.
     pub fn pack(&self, kind: &str, text: &[u8]) -> Option<Packed> {
         if !(MIN_BYTES..=MAX_BYTES).contains(&text.len()) {
             return None;
