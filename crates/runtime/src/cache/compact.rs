@@ -14,11 +14,14 @@ use portolan_object::ObjectKey;
 use serde_json::ser::Formatter;
 
 use crate::cache::Content;
+use crate::cache::size::memory_of;
 use crate::client::{ManagedFields, StoredObjects, object_of_one};
 use crate::resource::Resource;
 
-/// Objects of a compact cache that stay decoded: those that changed last.
-pub(super) const RECENT: usize = 256;
+/// Objects of a compact cache that stay decoded, at most: those that changed last.
+const RECENT: usize = 256;
+/// Estimated memory of the objects that stay decoded, in bytes. A few large objects take more than many small ones.
+const RECENT_BYTES: u64 = 8 << 20;
 
 /// An object as a cache keeps it.
 pub(super) enum Kept<T> {
@@ -50,6 +53,7 @@ pub(super) struct Codec<T> {
     encode: fn(&T) -> Option<Arc<[u8]>>,
     decode: fn(&[u8]) -> T,
     decode_shared: fn(&[u8], &Resource, ManagedFields) -> T,
+    memory_of: fn(&T) -> u64,
     resource: Resource,
     stored: Option<Arc<dyn StoredObjects>>,
     managed_fields: ManagedFields,
@@ -62,7 +66,8 @@ impl<T: Content> Codec<T> {
         managed_fields: ManagedFields,
     ) -> Self {
         let (encode, decode, decode_shared) = (encode::<T>, decode::<T>, decode_shared::<T>);
-        Self { encode, decode, decode_shared, resource, stored, managed_fields }
+        let memory_of = memory_of::<T>;
+        Self { encode, decode, decode_shared, memory_of, resource, stored, managed_fields }
     }
 }
 
@@ -74,6 +79,11 @@ impl<T> Codec<T> {
             Some(text) => Kept::Shared(text),
             None => (self.encode)(&object).map_or_else(|| Kept::Decoded(object), Kept::Encoded),
         }
+    }
+
+    /// Estimated memory of the decoded object in bytes.
+    pub(super) fn memory_of(&self, object: &T) -> u64 {
+        (self.memory_of)(object)
     }
 
     /// Decodes what [`Kept::Encoded`] has.
@@ -120,21 +130,37 @@ impl Formatter for WithoutFloats {
 /// The objects that changed last, each with the number of its change.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    changes: VecDeque<(ObjectKey, u64)>,
+    changes: VecDeque<RecentChange>,
     count: u64,
+    /// Sum of the changes. An object that changed several times counts as often, so that this is an upper bound.
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct RecentChange {
+    key: ObjectKey,
+    number: u64,
+    /// Estimated memory of the decoded object.
+    bytes: u64,
 }
 
 impl Recent {
-    /// Notes a change. Returns its number, which is never 0.
-    pub(super) fn note(&mut self, key: &ObjectKey) -> u64 {
+    /// Notes a change of an object that takes `bytes` when it is decoded. Returns its number, which is never 0.
+    pub(super) fn note(&mut self, key: &ObjectKey, bytes: u64) -> u64 {
         self.count += 1;
-        self.changes.push_back((key.clone(), self.count));
+        self.bytes += bytes;
+        self.changes.push_back(RecentChange { key: key.clone(), number: self.count, bytes });
         self.count
     }
 
     /// Takes the oldest change that is not recent any more. The object may have changed since.
     pub(super) fn take_old(&mut self) -> Option<(ObjectKey, u64)> {
-        if self.changes.len() > RECENT { self.changes.pop_front() } else { None }
+        if self.changes.len() <= RECENT && self.bytes <= RECENT_BYTES {
+            return None;
+        }
+        let old = self.changes.pop_front()?;
+        self.bytes -= old.bytes;
+        Some((old.key, old.number))
     }
 }
 
@@ -219,11 +245,28 @@ mod tests {
         let mut recent = Recent::default();
         let key = |index: usize| ObjectKey::cluster(index.to_string());
         for index in 0..RECENT {
-            recent.note(&key(index));
+            recent.note(&key(index), 1);
             assert_eq!(recent.take_old(), None);
         }
-        recent.note(&key(0));
+        recent.note(&key(0), 1);
         assert_eq!(recent.take_old(), Some((key(0), 1)));
+        assert_eq!(recent.take_old(), None);
+    }
+
+    #[test]
+    fn large_objects_are_recent_as_long_as_there_is_room() {
+        let mut recent = Recent::default();
+        let key = ObjectKey::cluster;
+        recent.note(&key("small"), 1);
+        recent.note(&key("half"), RECENT_BYTES / 2);
+        assert_eq!(recent.take_old(), None);
+        recent.note(&key("other half"), RECENT_BYTES / 2);
+        assert_eq!(recent.take_old(), Some((key("small"), 1)));
+        assert_eq!(recent.take_old(), None);
+        recent.note(&key("huge"), RECENT_BYTES + 1);
+        assert_eq!(recent.take_old(), Some((key("half"), 2)));
+        assert_eq!(recent.take_old(), Some((key("other half"), 3)));
+        assert_eq!(recent.take_old(), Some((key("huge"), 4)), "even the newest one");
         assert_eq!(recent.take_old(), None);
     }
 }

@@ -66,18 +66,21 @@ impl<T> SharedCache<T> {
         entry.map(|(kept, bytes)| (self.decoded(&kept), bytes))
     }
 
-    /// Adds or replaces an object, and encodes one that is not recent any more. Returns the change.
+    /// Adds or replaces an object, and encodes those that are not recent any more. Returns the change.
     fn set(&self, key: ObjectKey, object: Arc<T>, old: Option<Arc<T>>, written: Written) -> Change<T> {
         let Written { version, bytes, is_own } = written;
+        // The budget has weighed it already, if there is one.
+        let weighed = (bytes > 0).then_some(bytes);
+        let decoded_bytes =
+            self.codec.as_ref().map(|codec| weighed.unwrap_or_else(|| codec.memory_of(&object)));
         let mut state = self.state.write();
-        let change = if self.codec.is_some() { state.recent.note(&key) } else { 0 };
+        let change = decoded_bytes.map_or(0, |bytes| state.recent.note(&key, bytes));
         let entry = Entry { object: Kept::Decoded(object.clone()), version, bytes, change };
         state.objects.insert(key.clone(), entry);
         state.replace_in_indexes(&key, old.as_deref(), Some(&object));
-        // One change was noted, so that one at most is not recent any more.
-        let aged = state.recent.take_old();
+        let aged: Vec<_> = std::iter::from_fn(|| state.recent.take_old()).collect();
         drop(state);
-        if let Some((aged, change)) = aged {
+        for (aged, change) in aged {
             self.compact(&aged, change);
         }
         Change { key, old, new: Some(object), is_own }
