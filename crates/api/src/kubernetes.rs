@@ -53,7 +53,7 @@ pub use autoscaled_pod::{
     AutoscaledContainer, AutoscaledPod, AutoscaledPodSpec, AutoscaledPodStatus, ContainerResources,
 };
 pub use cluster_role::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleReference, Subject};
-pub use condition::{Condition, condition, is_condition_true};
+pub use condition::{Condition, condition, conditions, is_condition_true};
 pub use controller_revision::ControllerRevision;
 pub use custom_resource_definition::{
     CustomResourceDefinition, CustomResourceDefinitionNames, CustomResourceDefinitionSpec,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use portolan_api::resources;
 use portolan_net::Shutdown;
-use portolan_object::{GroupKind, Object};
+use portolan_object::{GroupKind, Object, ObjectKey};
 use portolan_plan::propagation::node_ports::note_allocated;
 use portolan_runtime::cache::{Change, drop_managed_fields};
 use portolan_runtime::client::Discovered;
@@ -127,7 +127,7 @@ impl Collections {
         followed.observers.push(observer);
     }
 
-    /// Adds an index to all caches, for [`Collections::by_index`].
+    /// Adds an index to all caches, for [`Collections::keys_by_index`].
     pub fn index(&self, name: &'static str, values: IndexValues) {
         let mut followed = self.inner.followed.lock();
         for (cache, _) in followed.caches.values() {
@@ -136,12 +136,11 @@ impl Collections {
         followed.indices.push((name, values));
     }
 
-    /// The objects of all caches with the index key `value`, each with its resource.
-    pub fn by_index(&self, name: &str, value: &str) -> Vec<(Resource, Arc<Object>)> {
+    /// The keys of the objects with the index key `value`, each with the cache that has the object.
+    pub fn keys_by_index(&self, name: &str, value: &str) -> Vec<(Cache<Object>, ObjectKey)> {
         let found = |cache: &Cache<Object>| {
-            let resource = cache.resource().clone();
-            let objects = cache.by_index(name, value).into_iter();
-            objects.map(move |object| (resource.clone(), object)).collect::<Vec<_>>()
+            let keys = cache.keys_by_index(name, value).into_iter();
+            keys.map(|key| (cache.clone(), key)).collect::<Vec<_>>()
         };
         self.all().iter().flat_map(found).collect()
     }

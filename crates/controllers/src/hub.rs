@@ -16,6 +16,8 @@ use portolan_api::{names, resources};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::detect::Skipped;
+use portolan_plan::propagation::removal::{Cause, kept_namespace, namespace_of_object};
+use portolan_plan::propagation::status::is_applied;
 use portolan_providers::PublicDns;
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members, SuccessEvents};
@@ -38,6 +40,13 @@ pub(crate) const WORKS_BY_BINDING: &str = "binding";
 pub(crate) const WORKS_OF_CLUSTER: &str = "cluster";
 /// Name of the index of Works that are being deleted, by their namespace.
 pub(crate) const DELETED_WORKS: &str = "deleted";
+/// Name of the index of Works that are being deleted because their cluster leaves, by their namespace.
+pub(crate) const UNJOINED_WORKS: &str = "unjoined";
+/// Name of the index of Works that leave their object in the member when they are deleted; values are the namespace of the
+/// Work and that of the object, with a slash between them.
+pub(crate) const KEEPING_WORKS: &str = "keeping";
+/// Name of the index of Works that are not applied; values as of [`KEEPING_WORKS`].
+pub(crate) const UNAPPLIED_WORKS: &str = "unapplied";
 
 /// Shared data of the hub controllers; clones share state.
 #[derive(Clone)]
@@ -138,6 +147,18 @@ impl Hub {
             .index(WORKS_OF_CLUSTER, |key, _| vec![key.namespace.clone()])
             .index(DELETED_WORKS, |key, work| {
                 work.metadata.is_deleting().then(|| key.namespace.clone()).into_iter().collect()
+            })
+            .index(UNJOINED_WORKS, |key, work| {
+                let is_leaving =
+                    work.metadata.is_deleting() && Cause::of(work) == Some(Cause::ClusterUnjoined);
+                is_leaving.then(|| key.namespace.clone()).into_iter().collect()
+            })
+            .index(KEEPING_WORKS, |key, work| {
+                kept_namespace(work).map(|inside| format!("{}/{inside}", key.namespace)).into_iter().collect()
+            })
+            .index(UNAPPLIED_WORKS, |key, work| {
+                let inside = namespace_of_object(work).filter(|_| !is_applied(work));
+                inside.map(|inside| format!("{}/{inside}", key.namespace)).into_iter().collect()
             });
         let clusters = clusters.start(scope);
         let namespaces = namespaces.start(scope);

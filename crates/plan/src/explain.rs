@@ -9,19 +9,20 @@
 //!                                            └─► overrides ─► work ─► member ─► status    (cluster us)
 //! ```
 
+mod being_deleted;
 mod dispatch;
 mod facts;
 mod member;
 mod mismatch;
 mod pods;
 mod policy;
-mod refusal;
 mod scheduling;
 mod step;
 pub mod sweep;
 mod template;
 pub mod tree;
 mod unchosen;
+mod unhealthy;
 
 pub use facts::{Facts, MemberFacts, Read};
 pub use step::{Diagnosis, Hop, Step, Verdict};
@@ -57,6 +58,7 @@ fn walk(facts: &Facts) -> Vec<Step> {
     let (step, binding) = scheduling::binding(facts, template, chosen);
     steps.push(step);
     let Some(binding) = binding else { return steps };
+    steps.extend(scheduling::dependencies(binding));
     steps.push(scheduling::schedule(facts, binding));
     steps.extend(dispatch::clusters(facts, template, binding));
     steps

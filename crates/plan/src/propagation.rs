@@ -30,6 +30,7 @@ mod preserved_labels;
 pub mod prune;
 pub mod references;
 pub mod reflect;
+pub mod refusal;
 pub mod remade;
 pub mod removal;
 pub mod replicas;

@@ -33,9 +33,13 @@ impl Condition<'_> {
 ///
 /// For decisions that read nothing else of the object. Allocates nothing.
 pub fn condition<'a>(object: &'a Object, kind: &str) -> Option<Condition<'a>> {
-    let listed = object.at(&["status", "conditions"])?.as_array()?;
-    let conditions = listed.iter().filter_map(|condition| read_value::<Condition<'a>>(condition).ok());
-    conditions.into_iter().find(|condition| condition.kind == kind)
+    conditions(object).find(|condition| condition.kind == kind)
+}
+
+/// The readable entries of `status.conditions` of an object of any kind.
+pub fn conditions(object: &Object) -> impl Iterator<Item = Condition<'_>> {
+    let listed = object.at(&["status", "conditions"]).and_then(serde_json::Value::as_array);
+    listed.into_iter().flatten().filter_map(|condition| read_value(condition).ok())
 }
 
 /// Whether the condition of a type is `True`.

@@ -3,6 +3,7 @@
 //! When a cluster is removed, the objects that Portolan created in the member are deleted only while the member
 //! answers. Objects in a member that cannot be reached stay, because their deletion could not be observed.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use portolan_api::cluster::Cluster;
@@ -20,7 +21,7 @@ use portolan_runtime::{ClientError, ClusterName, Outcome, Reconciler};
 use serde_json::json;
 
 use crate::clusters::ownership;
-use crate::hub::Hub;
+use crate::hub::{Hub, UNJOINED_WORKS};
 use crate::missing::ignore_missing;
 use crate::removal::remove;
 
@@ -98,14 +99,15 @@ impl Lifecycle {
             return Ok(Outcome::Done);
         };
         let namespace = names::execution_namespace(name.as_str());
-        let mut remaining = 0;
-        for work in self.hub.works.list_namespace(&namespace) {
-            remaining += 1;
-            if Cause::of(&work) != Some(Cause::ClusterUnjoined) || !work.metadata.is_deleting() {
+        let works = self.hub.works.keys_of_namespace(&namespace);
+        let asked: HashSet<ObjectKey> =
+            self.hub.works.keys_by_index(UNJOINED_WORKS, &namespace).into_iter().collect();
+        for key in works.iter().filter(|key| !asked.contains(key)) {
+            if let Some(work) = self.hub.works.get(key) {
                 remove(&self.hub, &work, Cause::ClusterUnjoined).await?;
             }
         }
-        if remaining > 0 {
+        if !works.is_empty() {
             return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
         }
         let api = self.hub.client.resource::<Object>(&resources::NAMESPACE.into());

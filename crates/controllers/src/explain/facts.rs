@@ -12,11 +12,12 @@ use portolan_api::meta::{Condition, condition};
 use portolan_api::policy::{
     ClusterOverridePolicy, ClusterPropagationPolicy, OverridePolicy, PropagationPolicy,
 };
-use portolan_api::work::{ClusterResourceBinding, ResourceBinding, Work};
+use portolan_api::work::{ClusterResourceBinding, ResourceBinding, ResourceHealth, Work};
 use portolan_api::{labels, names, resources};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::discovery::ReadError;
 use portolan_plan::explain::{Facts, MemberFacts, Read};
+use portolan_plan::propagation::health::health;
 use portolan_plan::propagation::snapshot::{self, Binding};
 use portolan_plan::propagation::work;
 use portolan_runtime::client::{Discovered, Selection};
@@ -25,6 +26,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{descendants, find, list, unread};
+use crate::collections::{template_api, trim_template};
 
 /// Members that are read at the same time.
 const MAX_CONCURRENT: usize = 32;
@@ -54,7 +56,7 @@ pub async fn facts(
     let everywhere = Selection::all();
     let of_clusters = Resource::of::<Cluster>();
     let (template, binding, policies, overrides, clusters) = tokio::join!(
-        find::<Object>(hub, resource, &key),
+        template(hub, resource, &key),
         binding(hub, &resource.gvk, &key),
         both::<_, PropagationPolicy, ClusterPropagationPolicy>(hub, ""),
         both::<_, OverridePolicy, ClusterOverridePolicy>(hub, namespace),
@@ -82,6 +84,18 @@ pub async fn facts(
     };
     facts.members = members(&facts, &connect).await;
     facts
+}
+
+/// The object on the hub, as propagation sees it; `None` if it does not exist.
+async fn template(hub: &Client, resource: &Resource, key: &ObjectKey) -> Read<Option<Object>> {
+    match template_api(hub, resource).get(key).await {
+        Ok(mut object) => {
+            trim_template(&mut object);
+            Ok(Some(object))
+        }
+        Err(ClientError::NotFound(_)) => Ok(None),
+        Err(error) => Err(unread(error)),
+    }
 }
 
 /// Whether a customised interpreter may handle the kind; also if that cannot be read.
@@ -191,7 +205,11 @@ async fn members(
         let found = tokio::time::timeout(MEMBER_TIMEOUT, read_member(facts, cluster, connect)).await;
         let late = || Err(ReadError(format!("no answer within {} s", MEMBER_TIMEOUT.as_secs())));
         let found = found.unwrap_or_else(|_| late());
-        let unread = |error: ReadError| MemberFacts { object: Err(error.clone()), below: Err(error) };
+        let unread = |error: ReadError| MemberFacts {
+            object: Err(error.clone()),
+            below: Err(error.clone()),
+            warnings: Err(error),
+        };
         (cluster.metadata.name.clone(), found.unwrap_or_else(unread))
     };
     futures::stream::iter(with_work).map(read).buffer_unordered(MAX_CONCURRENT).collect().await
@@ -216,5 +234,18 @@ async fn read_member(
         Some(object) => descendants(&client, &served, object).await,
         None => Ok(Vec::new()),
     };
-    Ok(MemberFacts { object: Ok(object), below })
+    let warnings = match object.as_ref().filter(|object| health(object) == ResourceHealth::Unhealthy) {
+        Some(object) => warnings(&client, object).await,
+        None => Ok(Vec::new()),
+    };
+    Ok(MemberFacts { object: Ok(object), below, warnings })
+}
+
+/// The warnings about an object in its cluster. Those of cluster-scoped objects are in any namespace.
+async fn warnings(client: &Client, object: &Object) -> Read<Vec<Object>> {
+    let selection = Selection {
+        namespace: object.namespace().to_owned(),
+        ..Selection::fields(format!("type=Warning,involvedObject.uid={}", object.uid()))
+    };
+    list(client, &resources::EVENT.into(), &selection).await
 }

@@ -85,7 +85,9 @@ pub(super) async fn release_binding(pipeline: &Pipeline, binding: &Binding) -> R
 /// that is interrupted finds the rest by the templates' labels.
 pub(super) async fn release_all(pipeline: &Pipeline, id: &str) -> Failures {
     let mut failures = Failures::default();
-    for bindings in pipeline.bindings.by_index(BY_ID, id).chunks(CONCURRENT_WRITES) {
+    // One chunk at a time is decoded.
+    for keys in pipeline.bindings.keys_by_index(BY_ID, id).chunks(CONCURRENT_WRITES) {
+        let bindings: Vec<_> = keys.iter().filter_map(|key| pipeline.bindings.get(key)).collect();
         let mut writes = Vec::new();
         bindings.iter().for_each(|binding| writes.push(release_binding(pipeline, binding)));
         failures.append(Failures::of_all(writes).await);
@@ -93,9 +95,10 @@ pub(super) async fn release_all(pipeline: &Pipeline, id: &str) -> Failures {
     if !failures.is_empty() {
         return failures;
     }
-    for templates in pipeline.templates.by_index(BY_ID, id).chunks(CONCURRENT_WRITES) {
+    for keys in pipeline.templates.keys_by_index(BY_ID, id).chunks(CONCURRENT_WRITES) {
+        let templates: Vec<_> = keys.iter().filter_map(|(cache, key)| cache.get(key)).collect();
         let mut writes = Vec::new();
-        templates.iter().for_each(|(_, template)| writes.push(release_existing(pipeline, template)));
+        templates.iter().for_each(|template| writes.push(release_existing(pipeline, template)));
         failures.append(Failures::of_all(writes).await);
     }
     failures

@@ -105,9 +105,12 @@ fn binding_changed(pipeline: &Pipeline, change: &Change<Binding>) {
             .flat_map(|binding| recorded(&binding.metadata))
             .for_each(|one| queue_referred(pipeline, &one));
         let requiring = change.key.to_string();
-        for attached in pipeline.bindings.namespaced.by_index(BY_REQUIRING, &requiring) {
-            queue_template(pipeline, &attached);
-        }
+        let bindings = &pipeline.bindings.namespaced;
+        // One at a time is decoded.
+        let attached = bindings.keys_by_index(BY_REQUIRING, &requiring).into_iter();
+        attached
+            .filter_map(|key| bindings.get(&key))
+            .for_each(|attached| queue_template(pipeline, &attached));
     }
     if let Some(attached) = states().find(|binding| !binding.spec.required_by.is_empty()) {
         queue_template(pipeline, attached);
@@ -135,9 +138,9 @@ fn referred(pipeline: &Pipeline, reference: &DependentObjectReference) -> Vec<Ar
         return Vec::new();
     };
     if reference.name.is_empty() {
-        let mut objects = cache.list_namespace(&reference.namespace);
-        objects.retain(|object| refers_to(reference, object));
-        return objects;
+        let objects = cache.keys_of_namespace(&reference.namespace).into_iter();
+        let objects = objects.filter_map(|key| cache.get(&key));
+        return objects.filter(|object| refers_to(reference, object)).collect();
     }
     cache.get(&ObjectKey::namespaced(&*reference.namespace, &*reference.name)).into_iter().collect()
 }

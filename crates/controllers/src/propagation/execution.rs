@@ -6,6 +6,7 @@
 mod advice;
 mod apply;
 mod brake;
+mod deletions;
 mod events;
 mod facts;
 mod node_ports;
@@ -16,7 +17,7 @@ mod unreported;
 use std::sync::Arc;
 
 use portolan_api::work::Work;
-use portolan_api::{annotations, names};
+use portolan_api::{annotations, names, resources};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_runtime::cache::Change;
 use portolan_runtime::members::{Health, HoldState, MembershipChange};
@@ -27,7 +28,7 @@ use std::collections::HashMap;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use crate::hub::{DELETED_WORKS, Hub};
+use crate::hub::{DELETED_WORKS, Hub, UNAPPLIED_WORKS};
 use crate::propagation::interpreters::Interpreters;
 use brake::Brake;
 pub use brake::BrakeOptions;
@@ -176,10 +177,19 @@ impl Executor {
 
     /// The cache of the member's managed objects of a kind; the first call starts it.
     fn managed(&self, resource: &Resource) -> Cache<Object> {
-        let queue = self.queue.clone();
+        let (queue, works) = (self.queue.clone(), self.hub.works.clone());
         let namespace = names::execution_namespace(self.member.name().as_str());
+        let is_namespace = resources::NAMESPACE.is_kind(&resource.gvk);
         self.member.managed_with(resource, move |cache| {
             cache.observe(move |change| {
+                if is_namespace && change.old.is_none() {
+                    // What was refused because it did not exist, or because its predecessor was being deleted.
+                    let refused = format!("{namespace}/{}", change.key.name);
+                    works
+                        .keys_by_index(UNAPPLIED_WORKS, &refused)
+                        .into_iter()
+                        .for_each(|work| queue.add(work));
+                }
                 if change.is_own {
                     // The pass that wrote it also reports on it.
                     return;

@@ -190,6 +190,13 @@ impl<T: Scope> Scoped<T> {
         found
     }
 
+    /// Keys of objects of both variants, namespaced first.
+    pub(crate) fn keys_by_index(&self, index: &str, value: &str) -> Vec<ObjectKey> {
+        let mut found = self.namespaced.keys_by_index(index, value);
+        found.extend(self.cluster.keys_by_index(index, value));
+        found
+    }
+
     pub(crate) fn list(&self) -> Vec<Arc<T>> {
         let mut objects = self.namespaced.list();
         objects.extend(self.cluster.list());

@@ -69,6 +69,20 @@ async fn a_healthy_object_has_no_step_that_is_not_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_with_ports_that_the_control_plane_allocated_is_up_to_date() {
+    const SERVICE: &str = "v1/Service";
+    let set = Federation::start(&["eu"]).await;
+    let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "default", "name": "web" },
+        "spec": { "type": "NodePort", "selector": { "app": "web" }, "ports": [{ "port": 80 }] } });
+    set.hub.create(service).await;
+    set.hub.create(policy("web", SERVICE, "web", &["eu"])).await;
+    applied(&set, "default/web-service").await;
+    let diagnosis = why(&set, SERVICE, "default/web").await;
+    let bad: Vec<_> = diagnosis.steps.iter().filter(|step| step.verdict != Verdict::Good).collect();
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_fault_is_found_at_its_step() {
     let set = Federation::start(&["eu", "us"]).await;
     let names = ["lonely", "typo", "nowhere", "foreign", "override", "suspended"];

@@ -1,5 +1,7 @@
 //! What deletes an object in a member, and what does not.
 
+use std::time::{Duration, Instant};
+
 use portolan_api::names;
 use portolan_object::Object;
 use portolan_runtime::client::{Delete, Propagation};
@@ -211,4 +213,37 @@ async fn an_object_goes_with_its_template_after_its_work_and_its_binding_were_de
     set.hub.delete(CONFIG_MAP, "default/app").await;
     set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
     set.hub.when_gone(WORK, &work("app")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_namespace_is_applied_as_soon_as_it_is_there() {
+    const SHOP: &str = "shop/app";
+    /// Failures until then have made the delay of the next attempt longer than [`PROMPT`].
+    const WAITING: Duration = Duration::from_secs(6);
+    const PROMPT: Duration = Duration::from_secs(2);
+    let set = Federation::start(&["eu"]).await;
+    let label = "namespace.karmada.io/skip-auto-propagation";
+    set.hub
+        .create(json!({ "apiVersion": "v1", "kind": "Namespace",
+            "metadata": { "name": "shop", "labels": { label: "true" } } }))
+        .await;
+    let (mut map, mut policy) = (config_map("app", "1"), policy("app", CONFIG_MAP, "app", &["eu"]));
+    for object in [&mut map, &mut policy] {
+        object["metadata"]["namespace"] = json!("shop");
+    }
+    set.hub.create(map).await;
+    set.hub.create(policy).await;
+    let refused = set
+        .hub
+        .when(BINDING, "shop/app-configmap", |binding| condition(binding, "FullyApplied") == "False")
+        .await;
+    let said = refused.0["status"]["aggregatedStatus"][0]["appliedMessage"].to_string();
+    assert!(said.contains("create the namespace on the control plane"), "{said}");
+    tokio::time::sleep(WAITING).await;
+
+    set.hub.patch(NAMESPACE, "shop", json!({ "metadata": { "labels": { label: null } } })).await;
+    set.member("eu").when_there(NAMESPACE, "shop").await;
+    let since = Instant::now();
+    set.member("eu").when_there(CONFIG_MAP, SHOP).await;
+    assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
 }

@@ -50,6 +50,8 @@ pub struct MemberFacts {
     pub object: Read<Option<Object>>,
     /// The objects that it owns there, directly or through others, parents first: ReplicaSets, Jobs, Pods.
     pub below: Read<Vec<Object>>,
+    /// Warning events about the object there. Read of objects that are not healthy only.
+    pub warnings: Read<Vec<Object>>,
 }
 
 impl Facts {

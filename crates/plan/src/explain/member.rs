@@ -11,14 +11,15 @@ use portolan_api::work::{ResourceHealth, Work};
 use portolan_api::{annotations, labels};
 use portolan_object::Object;
 
+use super::being_deleted::being_deleted;
 use super::facts::Facts;
-use super::pods::troubles;
 use super::policy::CONTROL_PLANE_CURE;
-use super::refusal::{Refusal, message};
 use super::step::{Hop, Step, Verdict};
+use super::unhealthy::{Unhealthy, unhealthy};
 use crate::covers::covers;
 use crate::field_changes::manifest_changes;
 use crate::propagation::health::health;
+use crate::propagation::refusal::{Refusal, message};
 use crate::propagation::retain::retain;
 use crate::propagation::work::manifest;
 
@@ -105,7 +106,14 @@ fn refused(facts: &Facts, template: &Object, cluster: &str, applied: &Condition)
         Refusal::NoNamespace => {
             let namespace = &facts.key.namespace;
             format!(
-                "create the namespace on the control plane, or in {cluster}: kubectl create namespace {namespace}"
+                "see that the namespace is on the control plane without the label {}, or create it in {cluster}: \
+                 kubectl create namespace {namespace}",
+                labels::namespace::SKIP_AUTO_PROPAGATION
+            )
+        }
+        Refusal::Immutable => {
+            format!(
+                "take the change back, or delete it in {cluster} (kubectl delete {object}): it is then made again"
             )
         }
         _ => refusal.cure(cluster),
@@ -133,11 +141,7 @@ fn live<'a>(facts: &'a Facts, cluster: &str, work: &Work) -> (Step, Option<&'a O
         }
     };
     if object.is_deleting() {
-        let finalizers: Vec<&str> = object.finalizers().collect();
-        let text =
-            format!("is being deleted in the member, and kept by its finalizers {}", finalizers.join(", "));
-        let cure = format!("remove the finalizers in {cluster}; the control plane creates it again");
-        return (Step::broken(Hop::Member, text, cure), None);
+        return (being_deleted(cluster, object), None);
     }
     if !is_of_work(object, work) {
         let text = "an object of this name is there, and it is not the control plane's; it is used as it is";
@@ -186,16 +190,7 @@ pub(super) fn status(facts: &Facts, cluster: &str, work: &Work, object: Option<&
             Some(Step::not_looked_at(Hop::Status, "the health of this object is not known"))
         }
         ResourceHealth::Unhealthy => {
-            let below = facts.members.get(cluster).map(|found| &found.below);
-            let lines = match below {
-                Some(Ok(below)) => troubles(below),
-                Some(Err(error)) => vec![format!("its pods were not looked at: {error}")],
-                None => Vec::new(),
-            };
-            let cure = format!(
-                "portolan tree {} shows its children; kubectl in {cluster} has their events",
-                facts.argument()
-            );
+            let Unhealthy { reasons: lines, cure } = unhealthy(facts, cluster, object);
             Some(Step::broken(Hop::Status, format!("not healthy{counts}"), cure).details(lines))
         }
     }

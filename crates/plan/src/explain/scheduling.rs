@@ -1,7 +1,9 @@
 //! The binding, and the clusters that were chosen for it.
 
 use portolan_api::cluster::Cluster;
-use portolan_api::conditions::binding::{SCHEDULED, UNSCHEDULABLE};
+use portolan_api::conditions::binding::{
+    DEPENDENCIES_FOUND, QUOTA_EXCEEDED, SCHEDULED, SCHEDULER_ERROR, UNSCHEDULABLE,
+};
 use portolan_api::labels;
 use portolan_api::meta::{Condition, condition};
 use portolan_api::policy::{ClusterAffinity, Placement, ReplicaSchedulingType};
@@ -61,6 +63,13 @@ pub(super) fn binding<'a>(
     (Step::good(Hop::Binding, text).since(metadata.creation_timestamp.as_deref()), Some(binding))
 }
 
+/// The objects that the template refers to and that do not exist; `None` if all exist.
+pub(super) fn dependencies(binding: &Binding) -> Option<Step> {
+    let found = condition(&binding.status.conditions, DEPENDENCIES_FOUND)?;
+    let step = Step::warning(Hop::Binding, &*found.message, "create them on the control plane");
+    (!found.is_true()).then(|| step.since(Some(&found.last_transition_time)))
+}
+
 /// The clusters that the scheduler chose, and why not the others.
 pub(super) fn schedule(facts: &Facts, binding: &Binding) -> Step {
     if !is_schedulable(binding.view()) {
@@ -70,10 +79,10 @@ pub(super) fn schedule(facts: &Facts, binding: &Binding) -> Step {
         Ok(clusters) => clusters,
         Err(error) => return Step::not_looked_at(Hop::Schedule, error),
     };
-    let unchosen = unchosen(binding, clusters);
+    let known = condition(&binding.status.conditions, SCHEDULED);
+    let unchosen = unchosen(binding, clusters, known.is_some_and(Condition::is_true));
     let mut lines = arithmetic(binding, clusters);
     lines.extend(unchosen.iter().take(MAX_LISTED).map(|one| format!("not {}: {}", one.cluster, one.text)));
-    let known = condition(&binding.status.conditions, SCHEDULED);
     let Some(known) = known else {
         return Step::waiting(Hop::Schedule, "the binding has not been scheduled yet", CONTROL_PLANE_CURE)
             .details(lines);
@@ -248,6 +257,21 @@ fn cure(facts: &Facts, binding: &Binding, known: &Condition, unchosen: &[Unchose
     if clusters.is_empty() {
         return "join a cluster: portolan join NAME --cluster-kubeconfig FILE".to_owned();
     }
+    match known.reason.as_str() {
+        // Some clusters fit, and have not enough room.
+        UNSCHEDULABLE => {
+            return "add nodes or clusters, or ask for fewer replicas: kubectl get clusters -o wide shows what is free"
+                .to_owned();
+        }
+        QUOTA_EXCEEDED => {
+            return format!(
+                "raise spec.overall of the FederatedResourceQuota, or ask for less: kubectl get federatedresourcequotas -n {} \
+                 -o yaml shows what is used",
+                binding.metadata.namespace
+            );
+        }
+        _ => {}
+    }
     let missing = missing_names(binding, clusters);
     let rejected = || unchosen.iter().filter_map(|one| Some((&one.cluster, one.rejection.as_ref()?)));
     match rejected().find(|(_, reason)| !matches!(reason, Rejection::Affinity)) {
@@ -280,8 +304,8 @@ fn cure(facts: &Facts, binding: &Binding, known: &Condition, unchosen: &[Unchose
         Some((_, Rejection::AwayFromGroup | Rejection::OccupiedByGroup)) => {
             "see spec.placement.workloadAffinity of the policy, and where the other workloads of its group are".to_owned()
         }
-        _ if known.reason == UNSCHEDULABLE => {
-            "add nodes or clusters, or ask for fewer replicas: kubectl get clusters -o wide shows what is free".to_owned()
+        _ if known.reason == SCHEDULER_ERROR && known.message.contains("spreadConstraint") => {
+            "lower minGroups in spec.placement.spreadConstraints of the policy, or join clusters that fit".to_owned()
         }
         _ if !missing.is_empty() => {
             "correct the names in the policy: portolan get clusters lists those that exist".to_owned()

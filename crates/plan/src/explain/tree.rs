@@ -105,7 +105,7 @@ fn of_work(facts: &Facts, cluster: &str, work: &Work) -> Node {
         state(condition(conditions, APPLIED), "Applied", "NotApplied")
     };
     let children = match facts.members.get(cluster) {
-        Some(MemberFacts { object: Ok(Some(object)), below }) => vec![in_member(cluster, object, below)],
+        Some(MemberFacts { object: Ok(Some(object)), below, .. }) => vec![in_member(cluster, object, below)],
         Some(MemberFacts { object: Ok(None), .. }) | None => Vec::new(),
         Some(MemberFacts { object: Err(error), .. }) => {
             vec![unread(&format!("{} {}", facts.kind.kind, facts.key), Some(cluster), error)]

@@ -18,14 +18,16 @@ pub(super) struct Unchosen {
 }
 
 /// Every cluster that is no target, and why. Of several groups of clusters, a reason other than the affinity tells more.
-pub(super) fn unchosen(binding: &Binding, clusters: &[Cluster]) -> Vec<Unchosen> {
+///
+/// `is_scheduled` says whether the scheduler's last result was written.
+pub(super) fn unchosen(binding: &Binding, clusters: &[Cluster], is_scheduled: bool) -> Vec<Unchosen> {
     let estimates = Estimates::default();
     let Some(explanation) = explained(binding, clusters, &estimates) else { return Vec::new() };
     let is_target = |name: &str| binding.spec.clusters.iter().any(|target| target.name == name);
     let verdicts = explanation.attempts.iter().flat_map(|attempt| &attempt.clusters);
     let mut unchosen: BTreeMap<&str, Unchosen> = BTreeMap::new();
     for verdict in verdicts.filter(|verdict| !is_target(verdict.cluster)) {
-        let found = not_chosen(binding, verdict);
+        let found = not_chosen(binding, verdict, is_scheduled);
         let known = unchosen.get(verdict.cluster);
         if known.is_none_or(|known| matches!(known.rejection, Some(Rejection::Affinity))) {
             unchosen.insert(verdict.cluster, found);
@@ -44,7 +46,7 @@ fn explained<'a>(
     Some(explain(&request, &clusters.iter().collect::<Vec<_>>()))
 }
 
-fn not_chosen(binding: &Binding, found: &ClusterVerdict<'_>) -> Unchosen {
+fn not_chosen(binding: &Binding, found: &ClusterVerdict<'_>, is_scheduled: bool) -> Unchosen {
     let cluster = found.cluster.to_owned();
     let standing = match &found.verdict {
         Verdict::Rejected(rejection) => {
@@ -59,6 +61,7 @@ fn not_chosen(binding: &Binding, found: &ClusterVerdict<'_>) -> Unchosen {
         }
         Choice::NotNeeded => "fits; the spread constraints are met without it",
         Choice::NoReplicas => "fits; the weights give it no replicas",
+        Choice::Chosen { .. } if !is_scheduled => "fits, and would be chosen",
         Choice::Chosen { .. } => "fits; replicas stay where they are until policy or replicas change",
         Choice::Undecided => "fits; the placement fails as a whole",
     };

@@ -185,15 +185,17 @@ pub fn is_of_same_template(work: &Work, observed: &Object) -> bool {
     }
 }
 
-/// Whether a namespace in a member stays because `others`, the Works of its cluster, leave objects in it.
-pub fn leaves_objects_in<'a>(namespace: &str, others: impl IntoIterator<Item = &'a Work>) -> bool {
-    others.into_iter().any(|work| {
-        let manifest = work.spec.workload.manifests.first();
-        let inside = manifest.and_then(|manifest| manifest.pointer("/metadata/namespace"));
-        let stays = work.spec.preserve_resources_on_deletion == Some(true)
-            || Cause::of(work) == Some(Cause::TemplateOrphaned);
-        stays && inside.and_then(serde_json::Value::as_str) == Some(namespace)
-    })
+/// The namespace in a member that stays because `work` leaves its object there.
+pub fn kept_namespace(work: &Work) -> Option<&str> {
+    let stays = work.spec.preserve_resources_on_deletion == Some(true)
+        || Cause::of(work) == Some(Cause::TemplateOrphaned);
+    if stays { namespace_of_object(work) } else { None }
+}
+
+/// The namespace of the object that a Work is for; `None` for one without.
+pub fn namespace_of_object(work: &Work) -> Option<&str> {
+    let manifest = work.spec.workload.manifests.first()?;
+    manifest.pointer("/metadata/namespace")?.as_str().filter(|namespace| !namespace.is_empty())
 }
 
 /// Whether a namespace in a member was noted to hold preserved objects.
@@ -320,9 +322,9 @@ mod tests {
     #[test]
     fn a_namespace_with_preserved_objects_stays() {
         let orphaned = work("binding", Some(Cause::TemplateOrphaned), false);
-        assert!(leaves_objects_in("shop", [&work("binding", None, true)]));
-        assert!(leaves_objects_in("shop", [&orphaned]));
-        assert!(!leaves_objects_in("shop", [&work("binding", None, false)]));
-        assert!(!leaves_objects_in("blog", [&work("binding", None, true)]));
+        assert_eq!(kept_namespace(&work("binding", None, true)), Some("shop"));
+        assert_eq!(kept_namespace(&orphaned), Some("shop"));
+        assert_eq!(kept_namespace(&work("binding", None, false)), None);
+        assert_eq!(kept_namespace(&Work::default()), None, "nothing is in it");
     }
 }

@@ -1,45 +1,65 @@
-//! What a user can do when a member refuses an object. It follows the cause in the message of the Work's condition.
+//! What a user can do when a request to a member fails, beside the message in the Work's condition.
 
+use portolan_plan::propagation::refusal::Refusal;
 use portolan_runtime::ClientError;
 use portolan_runtime::driver::is_terminating;
 
 /// The text of an error, with the advice.
 pub(super) fn with_advice(error: &ClientError) -> String {
-    match advice(error) {
-        Some(advice) => format!("{error}; {advice}"),
-        None => error.to_string(),
+    let text = error.to_string();
+    match refusal(error, &text).advice() {
+        Some(advice) => format!("{text}; {advice}"),
+        None => text,
     }
 }
 
-/// The advice for an error; `None` if the error says what to do, or nothing can be done.
-fn advice(error: &ClientError) -> Option<&'static str> {
-    Some(match error {
-        ClientError::Forbidden(status) if is_terminating(status) => {
-            "it is tried again, and the namespace is made again when it is gone"
+/// The kind of a failure: by what the member says, or else by the status of its answer.
+fn refusal(error: &ClientError, text: &str) -> Refusal {
+    let by_status = match error {
+        ClientError::Forbidden(status) if is_terminating(status) => return Refusal::Terminating,
+        ClientError::Conflict(_) | ClientError::AlreadyExists(_) | ClientError::Contested { .. } => {
+            return Refusal::Contested;
         }
-        ClientError::Forbidden(_) => {
-            "give the account of the control plane in the cluster (of the agent, in pull mode) the right, or remove the rule \
-             there that forbids it; `portolan cluster permissions` tells and grants what it needs"
+        ClientError::TooManyRequests { .. } => return Refusal::Busy,
+        ClientError::Unreachable { .. } => return Refusal::Unreachable,
+        ClientError::Forbidden(_) => Refusal::Forbidden,
+        ClientError::Invalid(_) => Refusal::Invalid,
+        ClientError::NotFound(_) => Refusal::NotFound,
+        ClientError::Unreadable { .. } | ClientError::Other(_) => Refusal::ServerError,
+        _ => return Refusal::Other,
+    };
+    match Refusal::said(text) {
+        Refusal::Other | Refusal::Invalid | Refusal::Forbidden => by_status,
+        said => said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portolan_object::Status;
+
+    use super::*;
+
+    fn status(message: &str) -> Status {
+        serde_json::from_value(serde_json::json!({ "code": 400, "message": message })).expect("a status")
+    }
+
+    #[test]
+    fn the_advice_follows_what_the_member_says() {
+        let cases = [
+            (ClientError::NotFound(status("namespaces \"shop\" not found")), Refusal::NoNamespace),
+            (ClientError::NotFound(status("the server could not find it")), Refusal::NotFound),
+            (ClientError::Forbidden(status("is forbidden: exceeded quota: q")), Refusal::Quota),
+            (ClientError::Forbidden(status("is forbidden: not today")), Refusal::Forbidden),
+            (ClientError::Invalid(status("spec.selector: field is immutable")), Refusal::Immutable),
+            (ClientError::Invalid(status("strict decoding error")), Refusal::Invalid),
+            (ClientError::Conflict(status("the object has been modified")), Refusal::Contested),
+            (ClientError::Other(status("failed calling webhook \"w\"")), Refusal::SilentWebhook),
+            (ClientError::Other(status("etcd is down")), Refusal::ServerError),
+        ];
+        for (error, want) in cases {
+            let text = with_advice(&error);
+            assert_eq!(Refusal::of(&text), want, "{text}");
         }
-        ClientError::Invalid(_) => {
-            "change the template or the override policy; a field that cannot be changed once it is set needs the object \
-             in the cluster to be deleted, it is then made again"
-        }
-        ClientError::NotFound(_) => {
-            "the cluster announces the kind and does not serve it, or the namespace is missing: look at the \
-             CustomResourceDefinition or the API service there"
-        }
-        ClientError::Conflict(_) | ClientError::AlreadyExists(_) => {
-            "something in the cluster changes the object all the time: look at its managedFields"
-        }
-        ClientError::Contested { .. } => {
-            "look at metadata.managedFields of the object in the cluster, and stop the other writer"
-        }
-        ClientError::TooManyRequests { .. } => "it is tried again when the cluster allows",
-        ClientError::Unreachable { .. } => "it is tried again; the condition Ready of the cluster has more",
-        ClientError::Unreadable { .. } | ClientError::Other(_) => {
-            "it is tried again; the log of the cluster's API server has the cause"
-        }
-        _ => return None,
-    })
+    }
 }

@@ -16,16 +16,15 @@ use portolan_api::work::Work;
 use portolan_object::ObjectKey;
 use portolan_object::time::age;
 use portolan_plan::propagation::brake::{
-    Brake as Decision, Budget, Distrust, Load, QUIET_TIME, SETTLING_TIME, Verdict,
+    Brake as Decision, Budget, Deletion, Distrust, Load, QUIET_TIME, SETTLING_TIME, Verdict,
 };
-use portolan_plan::propagation::removal::Cause;
 use portolan_runtime::client::Patch;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, ClusterName, Outcome, Queue, Reconciler, driver};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::manifest;
+use super::deletions::{Deletions, Entry};
 use crate::hub::{DELETED_WORKS, Hub, WORKS_OF_CLUSTER};
 use crate::missing::ignore_missing;
 
@@ -51,6 +50,7 @@ pub(in crate::propagation) struct Brake {
     recent: Arc<Mutex<HashMap<ClusterName, HashMap<String, Instant>>>>,
     /// When the last withdrawal from a cluster was asked for.
     asked: Arc<Mutex<HashMap<ClusterName, Instant>>>,
+    deletions: Deletions,
     queue: Queue<ClusterName>,
 }
 
@@ -62,14 +62,14 @@ impl Brake {
             options: Arc::new(options),
             recent: Arc::default(),
             asked: Arc::default(),
+            deletions: Deletions::default(),
             queue: queue.clone(),
         };
-        let asked = brake.asked.clone();
+        let (asked, deletions) = (brake.asked.clone(), brake.deletions.clone());
         hub.works.observe(move |change| {
-            let is_asked = |work: &Option<Arc<Work>>| work.as_ref().is_some_and(|work| is_withdrawn(work));
+            let is_new_withdrawal = deletions.note_change(change);
             if let Some(cluster) = names::cluster_of_execution_namespace(&change.key.namespace)
-                && is_asked(&change.new)
-                && !is_asked(&change.old)
+                && is_new_withdrawal
             {
                 asked.lock().insert(ClusterName::new(cluster), Instant::now());
             }
@@ -104,28 +104,38 @@ impl Brake {
         let cluster = hub.cluster(name)?;
         let told = Distrust::told_to_agent(&cluster, &hub.now());
         let decision = self.decision(&cluster, told.as_ref());
-        if !decision.counts(work) {
-            return None;
-        }
+        let deletion = Deletion::of(work).filter(|deletion| decision.counts(deletion))?;
         let uid = &work.metadata.uid;
         if self.recent.lock().get(name).is_some_and(|recent| recent.contains_key(uid)) {
             return None;
         }
-        let verdict = decision.decide(self.load(hub, name, &decision));
-        let deleted = work.metadata.deletion_timestamp.as_deref().unwrap_or_default();
+        let verdict = match decision.hold() {
+            Some(hold) => hold,
+            None if !self.is_complete(hub, name) => return Some(Outcome::RequeueAfter(QUIET_TIME)),
+            None => decision.decide(self.load(hub, name, &decision)),
+        };
         match verdict {
             Verdict::HoldMany | Verdict::HoldDistrusted => {
                 self.queue.add(name.clone());
                 return Some(Outcome::RequeueAfter(HELD_RECHECK));
             }
             Verdict::Gather => return Some(Outcome::RequeueAfter(QUIET_TIME)),
-            Verdict::Settle if age(deleted, hub.clock.now()).unwrap_or_default() < SETTLING_TIME => {
+            Verdict::Settle
+                if age(deletion.requested(), hub.clock.now()).unwrap_or_default() < SETTLING_TIME =>
+            {
                 return Some(Outcome::RequeueAfter(SETTLING_TIME));
             }
             Verdict::Settle | Verdict::Go => {}
         }
         self.recent.lock().entry(name.clone()).or_default().insert(uid.clone(), Instant::now());
         None
+    }
+
+    /// Whether all deletions in a cluster are counted. After a start, a pass can be faster than the observers.
+    fn is_complete(&self, hub: &Hub, name: &ClusterName) -> bool {
+        let namespace = names::execution_namespace(name.as_str());
+        let deleted = hub.works.count_by_index(DELETED_WORKS, &namespace);
+        hub.works.is_synced() && self.deletions.count(name, |_| true) >= deleted
     }
 
     /// `told` is what the control plane has told this agent.
@@ -155,26 +165,14 @@ impl Brake {
         let recent = recent.entry(name.clone()).or_default();
         recent.retain(|_, time| time.elapsed() < window);
         let quiet_for = self.asked.lock().get(name).map_or(Duration::MAX, Instant::elapsed);
-        let waits = |work: &Arc<Work>| !recent.contains_key(&work.metadata.uid);
+        let waits = |work: &Entry| decision.counts(&work.deletion) && !recent.contains_key(&work.uid);
         Load {
             objects: hub.works.count_by_index(WORKS_OF_CLUSTER, &namespace),
-            pending: counted(hub, &namespace, decision).iter().filter(|work| waits(work)).count(),
+            pending: self.deletions.count(name, waits),
             recent: recent.len(),
             quiet_for,
         }
     }
-}
-
-/// The Works of a cluster with a deletion that counts.
-fn counted(hub: &Hub, namespace: &str, decision: &Decision<'_>) -> Vec<Arc<Work>> {
-    let mut works = hub.works.by_index(DELETED_WORKS, namespace);
-    works.retain(|work| decision.counts(work));
-    works
-}
-
-/// Whether a Work is being deleted because of a conclusion of the control plane.
-fn is_withdrawn(work: &Work) -> bool {
-    work.metadata.is_deleting() && Cause::of(work).is_some_and(|cause| !cause.is_deletion_by_user())
 }
 
 /// Whether the Cluster says that deletions are held.
@@ -193,6 +191,9 @@ impl Reconciler for HeldDeletions {
 
     async fn reconcile(&self, name: &ClusterName) -> Outcome {
         let Some(cluster) = self.hub.cluster(name) else { return Outcome::Done };
+        if !self.brake.is_complete(&self.hub, name) {
+            return Outcome::RequeueAfter(CONDITION_BATCH);
+        }
         self.report(name, &cluster).await.into()
     }
 }
@@ -202,13 +203,7 @@ impl HeldDeletions {
         let told = Distrust::told_to_agent(cluster, &self.hub.now());
         let decision = self.brake.decision(cluster, told.as_ref());
         let load = self.brake.load(&self.hub, name, &decision);
-        let namespace = names::execution_namespace(name.as_str());
-        let mut objects: Vec<String> = counted(&self.hub, &namespace, &decision)
-            .iter()
-            .filter_map(|work| manifest(work))
-            .map(|object| format!("{} {}", object.kind(), object.key()))
-            .collect();
-        objects.sort();
+        let objects = self.brake.deletions.objects(name, |work| decision.counts(&work.deletion));
         let Some(new) = decision.condition(load, &objects, &self.hub.now()) else { return Ok(()) };
         let mut conditions = cluster.status.conditions.clone();
         let was_held = is_held(cluster);

@@ -9,9 +9,7 @@ use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::ownership::is_own;
 use portolan_plan::kubefed::is_left_alone;
 use portolan_plan::propagation::claim::{ANNOTATIONS, LABELS};
-use portolan_plan::propagation::removal::{
-    Origin, Removal, decide, holds_preserved, is_of_same_template, leaves_objects_in,
-};
+use portolan_plan::propagation::removal::{Origin, Removal, decide, holds_preserved, is_of_same_template};
 use portolan_plan::propagation::work::is_named_after_manifest;
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::{Api, ClientError, ClusterName, Outcome, Reconciler};
@@ -19,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::facts::facts;
 use super::{Executor, manifest, of_agents, work_of};
-use crate::hub::Hub;
+use crate::hub::{Hub, KEEPING_WORKS};
 use crate::missing::ignore_missing;
 use crate::removal::release;
 
@@ -97,8 +95,8 @@ impl Executor {
         if !matches!(Origin::of(object.work), Origin::Namespace { .. }) {
             return Ok(false);
         }
-        let works = self.hub.works.list_namespace(&object.work.metadata.namespace);
-        if leaves_objects_in(&object.key.name, works.iter().map(AsRef::as_ref)) {
+        let kept = format!("{}/{}", object.work.metadata.namespace, object.key.name);
+        if self.hub.works.count_by_index(KEEPING_WORKS, &kept) > 0 {
             return Ok(true);
         }
         // A Work is released only after its namespace in the member was noted.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use portolan_api::conditions::binding::{FULLY_APPLIED, OVERRIDE_POLICY_FAILED, SCHEDULED};
+use portolan_api::conditions::binding::{
+    DEPENDENCIES_FOUND, FULLY_APPLIED, OVERRIDE_POLICY_FAILED, SCHEDULED,
+};
 use portolan_api::conditions::cluster::READY;
 use portolan_api::conditions::work::APPLIED;
 use portolan_api::meta::{Condition, condition};
@@ -12,9 +14,9 @@ use portolan_object::{Object, ObjectKey};
 
 use super::policies::is_claimed;
 use super::{Federation, Groups};
-use crate::explain::refusal::{Refusal, message};
 use crate::explain::step::Verdict;
 use crate::propagation::claim::Claim;
+use crate::propagation::refusal::{Refusal, message};
 use crate::propagation::snapshot::Binding;
 use crate::propagation::work::manifest;
 
@@ -51,6 +53,12 @@ pub(super) fn bindings(federation: &Federation, groups: &mut Groups) {
                 Some(&failed.last_transition_time),
                 why(binding),
             );
+        }
+        let found = condition(&binding.status.conditions, DEPENDENCIES_FOUND);
+        if let Some(missing) = found.filter(|found| !found.is_true()) {
+            let (cause, since) = (missing.message.clone(), Some(missing.last_transition_time.as_str()));
+            let cure = "create them on the control plane".to_owned();
+            groups.add(Verdict::Warning, cause, Some(object.clone()), since, cure);
         }
         unhealthy(binding, &object, groups);
     }

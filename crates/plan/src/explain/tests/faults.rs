@@ -1,11 +1,13 @@
 //! The table of faults.
 
-use portolan_api::meta::ObjectMeta;
+use portolan_api::config::DependentObjectReference;
+use portolan_api::meta::{Condition, ObjectMeta};
 use serde_json::{Value, json};
 
 use super::federation::{World, cluster, mark, object, policy, refuse, settle, work};
 use crate::explain::{Facts, Hop, Verdict, diagnose};
 use crate::propagation::claim::Claim;
+use crate::propagation::refusal::Refusal;
 
 /// What a fault is expected to show.
 struct Fault {
@@ -67,6 +69,14 @@ fn ready(world: &mut World, status: &str, reason: &str, message: &str) {
 fn overriding(world: &mut World, namespace: &str, plaintext: Value) {
     world.overrides.push(json!({ "metadata": { "namespace": namespace, "name": "tune" }, "spec": {
         "overrideRules": [{ "targetCluster": { "clusterNames": ["eu"] }, "overriders": { "plaintext": [plaintext] } }] } }));
+}
+
+/// The scheduler's last result was not written.
+fn unschedule(facts: &mut Facts, reason: &str, message: &str) {
+    let binding = facts.binding.as_mut().expect("read").as_mut().expect("there");
+    binding.spec.clusters.clear();
+    binding.status.conditions =
+        vec![Condition::new("Scheduled", false, reason, message, "2026-01-01T00:00:00Z")];
 }
 
 fn pods(facts: &mut Facts, ready: i64, status: Value) {
@@ -228,6 +238,44 @@ fn binding_and_schedule() -> Vec<Fault> {
                 serde_json::from_value(json!({ "scheduling": true })).expect("a suspension");
             binding.spec.clusters.clear();
         }),
+        Fault::new(
+            "a quota of the control plane",
+            Schedule,
+            "QuotaExceeded",
+            "raise spec.overall of the FederatedResourceQuota",
+        )
+        .after(|facts| {
+            unschedule(facts, "QuotaExceeded", "FederatedResourceQuota(shop/q) exceeded for resource cpu")
+        }),
+        Fault::new("no room, beside a taint", Schedule, "are not enough", "add nodes or clusters")
+            .before(|world| {
+                world.clusters[0]["spec"]["taints"] = json!([{ "key": "dedicated", "effect": "NoSchedule" }]);
+            })
+            .after(|facts| {
+                unschedule(
+                    facts,
+                    "Unschedulable",
+                    "Clusters available replicas 0 are not enough to schedule.",
+                )
+            }),
+        Fault::new(
+            "a dependency that does not exist",
+            Binding,
+            "Secret db",
+            "create them on the control plane",
+        )
+        .only(Verdict::Warning)
+        .after(|facts| {
+            let missing = DependentObjectReference {
+                kind: "Secret".to_owned(),
+                name: "db".to_owned(),
+                ..Default::default()
+            };
+            let binding = facts.binding.as_mut().expect("read").as_mut().expect("there");
+            let condition =
+                crate::propagation::dependencies::condition(&[missing], &[], "t").expect("a condition");
+            binding.status.conditions.push(condition);
+        }),
         Fault::new("not scheduled yet", Schedule, "has not been scheduled yet", "/readyz")
             .only(Verdict::Waiting)
             .after(|facts| {
@@ -282,6 +330,28 @@ fn clusters() -> Vec<Fault> {
             .after(|facts| refuse(facts, "eu", "Deployment.apps \"web\" is invalid: spec.replicas")),
         Fault::new("refused by a webhook", Member, "denied the request", "override the field").in_eu()
             .after(|facts| refuse(facts, "eu", "admission webhook \"x\" denied the request")),
+        Fault::new("a namespace that the cluster deletes", Member, "is being terminated", "wait until the namespace is gone in eu").in_eu()
+            .after(|facts| refuse(facts, "eu", "deployments.apps \"web\" is forbidden: unable to create new content in namespace shop because it is being terminated")),
+        Fault::new("a missing namespace, with advice", Member, "not found", "skip-auto-propagation").in_eu().after(|facts| {
+            let advice = Refusal::NoNamespace.advice().expect("an advice");
+            refuse(facts, "eu", &format!("namespaces \"shop\" not found; {advice}"));
+        }),
+        Fault::new("a field that cannot be changed", Member, "field is immutable", "kubectl delete deployment web -n shop").in_eu()
+            .after(|facts| refuse(facts, "eu", "Deployment.apps \"web\" is invalid: spec.selector: Invalid value: {}: field is immutable")),
+        Fault::new("an admission policy", Member, "denied request", "ValidatingAdmissionPolicy there").in_eu()
+            .after(|facts| refuse(facts, "eu", "deployments.apps \"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no")),
+        Fault::new("a webhook that does not run", Member, "failed calling webhook", "service of the webhook runs in eu").in_eu()
+            .after(|facts| refuse(facts, "eu", "Internal error occurred: failed calling webhook \"w\": failed to call webhook: connection refused")),
+        Fault::new("a secret that is nowhere", Status, "not healthy", "place secret db in eu too: set propagateDeps: true").in_eu().after(|facts| {
+            pods(facts, 0, json!({ "phase": "Pending", "containerStatuses": [{ "name": "web", "state": { "waiting": {
+                "reason": "CreateContainerConfigError", "message": "secret \"db\" not found" } } }] }));
+        }),
+        Fault::new("a secret that is to follow and does not exist", Status, "not healthy", "create secret db on the control plane").in_eu().before(|world| {
+            world.policies[0]["spec"]["propagateDeps"] = json!(true);
+        }).after(|facts| {
+            pods(facts, 0, json!({ "phase": "Pending", "containerStatuses": [{ "name": "web", "state": { "waiting": {
+                "reason": "CreateContainerConfigError", "message": "secret \"db\" not found" } } }] }));
+        }),
         Fault::new("not applied yet", Member, "has not been applied yet", "/readyz").in_eu().only(Verdict::Waiting)
             .after(|facts| work(facts, "eu").status.conditions.clear()),
         Fault::new("an older generation is applied", Member, "has not been applied yet", "/readyz").in_eu().only(Verdict::Waiting)
@@ -300,6 +370,21 @@ fn clusters() -> Vec<Fault> {
         }),
         Fault::new("no node has room", Status, "not healthy, 0 of 2 ready", "portolan tree").in_eu().after(|facts| {
             pods(facts, 0, json!({ "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no room" }] }));
+        }),
+        Fault::new("a quota of pods in the cluster", Status, "not healthy, 0 of 2 ready", "raise the ResourceQuota in eu").in_eu().after(|facts| {
+            pods(facts, 0, json!({ "phase": "Succeeded" }));
+            object(facts, "eu").0["status"]["conditions"] = json!([{ "type": "ReplicaFailure", "status": "True",
+                "reason": "FailedCreate", "message": "pods \"web-1\" is forbidden: exceeded quota: q, requested: pods=1" }]);
+        }),
+        Fault::new("a service account that is nowhere", Status, "not healthy", "place serviceaccount robot in eu too").in_eu().after(|facts| {
+            pods(facts, 0, json!({ "phase": "Succeeded" }));
+            object(facts, "eu").0["status"]["conditions"] = json!([{ "type": "ReplicaFailure", "status": "True",
+                "reason": "FailedCreate", "message": "pods \"web-1\" is forbidden: error looking up service account shop/robot: serviceaccount \"robot\" not found" }]);
+        }),
+        Fault::new("a priority class that is nowhere", Status, "not healthy", "place priorityclass high in eu too").in_eu().after(|facts| {
+            pods(facts, 0, json!({ "phase": "Succeeded" }));
+            object(facts, "eu").0["status"]["conditions"] = json!([{ "type": "ReplicaFailure", "status": "True",
+                "reason": "FailedCreate", "message": "pods \"web-1\" is forbidden: no PriorityClass with name high was found" }]);
         }),
         Fault::new("the rollout has not begun", Status, "not healthy", "portolan tree").in_eu()
             .after(|facts| object(facts, "eu").0["status"]["observedGeneration"] = json!(0)),

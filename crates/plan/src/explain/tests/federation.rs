@@ -191,7 +191,7 @@ fn live(work: &Work) -> Object {
 }
 
 fn in_member(work: &Work) -> MemberFacts {
-    MemberFacts { object: Ok(Some(live(work))), below: Ok(Vec::new()) }
+    MemberFacts { object: Ok(Some(live(work))), below: Ok(Vec::new()), warnings: Ok(Vec::new()) }
 }
 
 /// The Work for a cluster.
@@ -210,5 +210,8 @@ pub(in crate::explain) fn object<'a>(facts: &'a mut Facts, cluster: &str) -> &'a
 pub(in crate::explain) fn refuse(facts: &mut Facts, cluster: &str, message: &str) {
     let work = work(facts, cluster);
     work.status.conditions = vec![applied(Some(message), THEN)];
-    facts.members.insert(cluster.to_owned(), MemberFacts { object: Ok(None), below: Ok(Vec::new()) });
+    facts.members.insert(
+        cluster.to_owned(),
+        MemberFacts { object: Ok(None), below: Ok(Vec::new()), warnings: Ok(Vec::new()) },
+    );
 }
