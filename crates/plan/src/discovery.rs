@@ -34,6 +34,7 @@ pub mod problem;
 mod read_error;
 pub mod routing;
 pub mod set_import;
+pub mod slice_ports;
 pub mod slices;
 pub mod traffic_policy;
 pub mod transition;

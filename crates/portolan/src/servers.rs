@@ -112,6 +112,15 @@ async fn reach(hub: &Client, cluster: &Cluster, has_proxy: bool) -> Result<Clien
     Ok(hub.behind(&prefix, format!("cluster {name} through {}", hub.server())))
 }
 
+/// The user of the command may not read the Secret with the credential of a member.
+#[derive(Debug, thiserror::Error)]
+#[error("your account may not read secret {secret} of the control plane: {error}")]
+pub(crate) struct SecretForbidden {
+    secret: ObjectKey,
+    #[source]
+    error: ClientError,
+}
+
 /// A client of a member with the credential of the control plane.
 ///
 /// # Errors
@@ -122,6 +131,7 @@ pub(crate) async fn member(hub: &Client, cluster: &Cluster) -> Result<Client> {
     let key = ObjectKey::namespaced(&*reference.namespace, &*reference.name);
     let secret = match secrets.get(&key).await {
         Err(ClientError::NotFound(_)) => return Err(EndpointError::SecretGone(key).into()),
+        Err(error @ ClientError::Forbidden(_)) => return Err(SecretForbidden { secret: key, error }.into()),
         found => found?,
     };
     let (endpoint, _) = endpoint(cluster, &secret)?;

@@ -1,5 +1,7 @@
 //! TrafficPolicies: boundaries that hold, the nearest endpoints first, weights, and clusters that do not see a service.
 
+use std::time::Duration;
+
 use portolan_api::conditions::multicluster::EXPORTERS_USED;
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::resources;
@@ -131,9 +133,52 @@ async fn a_cluster_that_a_service_is_not_visible_to_has_nothing_of_it() {
         "spec": { "type": "ClusterSetIP", "ports": [{ "port": 80, "protocol": "TCP" }] } }))
         .await;
     us.when_there("v1/Service", "default/derived-serve").await;
-    assert!(sources(us).await.is_empty());
+    // Each change of the endpoint makes a pass in every importing cluster: once eu has it, us could have it too.
+    for address in ["10.10.0.6", "10.10.0.7", "10.10.0.8"] {
+        let endpoints = json!([{ "addresses": [address], "conditions": { "ready": true } }]);
+        federation.member("eu2").patch(SLICE, "default/serve-1", json!({ "endpoints": endpoints })).await;
+        let has_it = |slice: &Object| slice.0["endpoints"][0]["addresses"] == json!([address]);
+        eu.when(SLICE, &name_of("second"), has_it).await;
+        for _ in 0..20 {
+            assert!(sources(us).await.is_empty(), "{address}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
     hub.delete(POLICY, "default/serve").await;
     us.when_there(SLICE, "default/imported-eu2-serve-1").await;
+}
+
+/// Ready endpoints of an exporter in a member.
+fn ready_endpoints(slice: &Object) -> usize {
+    let endpoints = slice.0["endpoints"].as_array().cloned().unwrap_or_default();
+    endpoints.iter().filter(|endpoint| endpoint["conditions"]["ready"] == true).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drained_endpoints_leave_step_by_step_and_come_back_so() {
+    let federation = exporting().await;
+    let (eu, hub) = (federation.member("eu"), &federation.hub);
+    let endpoints: Vec<Value> = (1..=20)
+        .map(|host| json!({ "addresses": [format!("10.20.1.{host}")], "conditions": { "ready": true } }))
+        .collect();
+    federation.member("us").patch(SLICE, "default/serve-1", json!({ "endpoints": endpoints })).await;
+    eu.when(SLICE, &name_of("us"), |slice| ready_endpoints(slice) == 20).await;
+    hub.create(policy(&json!({ "transitionSeconds": 4 }))).await;
+    hub.when(POLICY, "default/serve", |policy| condition(policy, "InEffect") == "True").await;
+    for (drained, is_return) in [(json!(["us"]), false), (json!([]), true)] {
+        hub.patch(POLICY, "default/serve", json!({ "spec": { "drainedClusters": drained } })).await;
+        let mut seen = vec![if is_return { 0 } else { 20 }];
+        let end = if is_return { 20 } else { 0 };
+        while seen.last() != Some(&end) {
+            let last = seen.last().copied();
+            let slice = eu.when(SLICE, &name_of("us"), |slice| Some(ready_endpoints(slice)) != last).await;
+            seen.push(ready_endpoints(&slice));
+        }
+        let is_ordered = |pair: &[usize]| if is_return { pair[0] < pair[1] } else { pair[0] > pair[1] };
+        assert!(seen.windows(2).all(is_ordered), "{seen:?}");
+        assert!(seen.len() >= 4, "in steps: {seen:?}");
+        when_ready(eu, "second", true).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,18 +22,19 @@ pub(super) fn slices(facts: &Facts, from: &str) -> Vec<Finding> {
     let Some((member, view)) = facts.member(from).and_then(|member| Some((member, member.view()?))) else {
         return vec![Finding::NotSeen(format!("{from} was not read"))];
     };
-    let exporters: Vec<(&Member, &View)> = facts
-        .valid_exporters()
-        .filter(|(exporter, _)| view.has_explicit_import() || exporter.set() == member.set())
-        .collect();
+    let exporters: Vec<(&Member, &View)> =
+        facts.valid_exporters().filter(|(exporter, _)| is_source(facts, member, view, exporter)).collect();
+    // Under its native name a Service has the endpoints of its own cluster, whatever is imported.
+    let own = facts.native().map(|_| facts.own_ready_addresses(view).len()).filter(|own| *own > 0);
     let boundaries = exporters.iter().map(|(exporter, _)| traffic::boundary(facts, member, exporter));
     if let Some(policies) = boundaries.collect::<Option<Vec<_>>>()
-        && let Some(policy) = policies.first()
+        && let (Some(policy), None) = (policies.first(), own)
     {
         return vec![traffic::all_outside(member, policy)];
     }
     let found = exporters.iter().map(|(exporter, source)| of_exporter(facts, member, view, exporter, source));
-    let mut found = of_exporters(found.collect());
+    let own = own.map(|own| Finding::Good(format!("{from} has {own} ready endpoints of its own")));
+    let mut found = of_exporters(found.chain(own).collect());
     found.extend(leftovers(facts, from, view));
     found.extend(foreign(view));
     found.extend(shared_address(facts, from, view));
@@ -42,6 +43,15 @@ pub(super) fn slices(facts: &Facts, from: &str) -> Vec<Finding> {
         found.push(Finding::Good(format!("{from} has {held} imported EndpointSlices")));
     }
     joined(found)
+}
+
+/// Whether the client cluster gets the endpoints of an exporter in EndpointSlices of the control plane. Those of its own Service
+/// are there under its native name.
+fn is_source(facts: &Facts, member: &Member, view: &View, exporter: &Member) -> bool {
+    match facts.native() {
+        Some(native) => native.consumers.contains(&member.name) && exporter.name != member.name,
+        None => view.has_explicit_import() || exporter.set() == member.set(),
+    }
 }
 
 /// Compares the ready endpoints of one exporter with those that arrived.

@@ -5,6 +5,7 @@ use portolan_api::traffic::TrafficPolicy;
 
 use super::facts::{Facts, Member};
 use super::finding::Finding;
+use super::known::HubKind;
 use crate::discovery::nearness::{boundary_against, is_visible};
 use crate::discovery::traffic_policy::policies_of;
 
@@ -17,6 +18,12 @@ pub(super) fn hidden(facts: &Facts, member: &Member) -> Option<Finding> {
         format!("{name} hides it from {from}: spec.visibleTo does not select {from}"),
         format!("spec.visibleTo of {name} on the control plane, if clients in {from} shall have it"),
     ))
+}
+
+/// What is said if TrafficPolicies could not be read.
+pub(super) fn unread(facts: &Facts) -> Option<Finding> {
+    let unread = facts.unread(HubKind::TrafficPolicy)?;
+    Some(Finding::NotSeen(format!("which TrafficPolicies hold was not read: {}", unread.message)))
 }
 
 /// The policy with a boundary that keeps the client cluster from an exporter.

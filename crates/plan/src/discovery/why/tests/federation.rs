@@ -137,7 +137,13 @@ pub(super) fn healthy() -> Facts {
     view.local = Some(service("10.13.0.4", 80));
     view.pods = Some(vec![ready_pod("web-1"), ready_pod("web-2")]);
     let b = member("b", "10.12.0.0/24", vec![slice(Some("id-a"), &ready)]);
-    Facts { service: ObjectKey::namespaced("shop", "web"), members: vec![a, b], policies: Vec::new() }
+    Facts {
+        service: ObjectKey::namespaced("shop", "web"),
+        members: vec![a, b],
+        policies: Vec::new(),
+        native: None,
+        unread: Vec::new(),
+    }
 }
 
 /// The healthy federation with a change in `cluster`.

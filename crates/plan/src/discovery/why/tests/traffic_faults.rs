@@ -11,7 +11,7 @@ use crate::discovery::nearness::tests::cluster;
 use crate::discovery::usage::{Usage, set_usage};
 
 /// A policy on the control plane; all clusters have Cluster objects.
-fn governed(mut facts: Facts, change: impl FnOnce(&mut TrafficPolicy)) -> Facts {
+pub(super) fn governed(mut facts: Facts, change: impl FnOnce(&mut TrafficPolicy)) -> Facts {
     for member in &mut facts.members {
         member.known.cluster = Some(cluster(&member.name, ""));
     }
@@ -22,17 +22,17 @@ fn governed(mut facts: Facts, change: impl FnOnce(&mut TrafficPolicy)) -> Facts 
     facts
 }
 
-fn named(names: &[&str]) -> ClusterAffinity {
+pub(super) fn named(names: &[&str]) -> ClusterAffinity {
     let cluster_names = names.iter().map(|name| (*name).to_owned()).collect();
     ClusterAffinity { cluster_names, ..ClusterAffinity::default() }
 }
 
-fn boundary(names: &[&str]) -> TrafficArea {
+pub(super) fn boundary(names: &[&str]) -> TrafficArea {
     TrafficArea { within: None, cluster_affinity: Some(named(names)) }
 }
 
 /// The federation with the exporters `a` and `c`, of which `c` is used so in `b`.
-fn used(usage: Usage, message: &str) -> Facts {
+pub(super) fn used(usage: Usage, message: &str) -> Facts {
     let mut facts = with_second(service("10.15.0.4", 80), json!([]));
     let held = view(&mut facts, "b");
     let status = if usage.is_left_out() { "False" } else { "True" };
