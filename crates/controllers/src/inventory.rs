@@ -39,8 +39,8 @@ struct Profiles {
     told: Mutex<BTreeSet<ObjectKey>>,
 }
 
-/// Starts the controller. Its keys are clusters.
-pub(crate) fn start(hub: &Hub) {
+/// Starts the controller. Its keys are clusters. Returns the profiles.
+pub(crate) fn start(hub: &Hub) -> Cache<ClusterProfile> {
     let profiles = Cache::<ClusterProfile>::of_kind(&hub.client)
         .trim(|profile| profile.metadata.managed_fields.clear())
         .index(BY_NAME, |key, _| vec![key.name.clone()])
@@ -50,6 +50,7 @@ pub(crate) fn start(hub: &Hub) {
     hub.clusters.observe(move |change| changed.add(change.key.clone()));
     let changed = queue.clone();
     profiles.observe(move |change| changed.add(ObjectKey::cluster(change.key.name.as_str())));
+    let kept = profiles.clone();
     let controller = Arc::new(Profiles {
         hub: hub.clone(),
         profiles,
@@ -70,6 +71,7 @@ pub(crate) fn start(hub: &Hub) {
         }
     });
     driver::run(controller, &queue, WORKERS, &hub.scope);
+    kept
 }
 
 impl Reconciler for Profiles {

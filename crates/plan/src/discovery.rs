@@ -31,6 +31,7 @@ pub mod policy_status;
 mod port_names;
 pub mod probing;
 pub mod problem;
+pub mod properties;
 mod read_error;
 pub mod routing;
 pub mod set_import;

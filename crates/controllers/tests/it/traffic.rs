@@ -112,6 +112,38 @@ async fn the_nearest_cluster_serves_until_its_endpoints_are_not_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn clusters_with_the_same_property_are_near() {
+    let federation = exporting().await;
+    let (eu, hub) = (federation.member("eu"), &federation.hub);
+    hub.create(policy(&json!({ "nearness": { "tiers": [{ "property": { "name": "ring.example.com" } }] } }))).await;
+    let told = hub.when(POLICY, "default/serve", |policy| condition(policy, "InEffect") == "False").await;
+    assert!(message(&told, "InEffect").contains("has the ClusterProperty ring.example.com"), "{told:?}");
+
+    let ring = |value: &str| {
+        json!({ "apiVersion": "about.k8s.io/v1beta1", "kind": "ClusterProperty",
+            "metadata": { "name": "ring.example.com" }, "spec": { "value": value } })
+    };
+    for (member, value) in [("eu", "a"), ("eu2", "b"), ("us", "a")] {
+        federation.member(member).create(ring(value)).await;
+    }
+    when_ready(eu, "second", false).await;
+    when_ready(eu, "us", true).await;
+    hub.when(POLICY, "default/serve", |policy| condition(policy, "InEffect") == "True").await;
+
+    // A cluster that changes its property is near by the next one.
+    let moved = json!({ "spec": { "value": "b" } });
+    eu.patch("about.k8s.io/v1beta1/ClusterProperty", "ring.example.com", moved).await;
+    when_ready(eu, "us", false).await;
+    when_ready(eu, "second", true).await;
+
+    // As a boundary, endpoints of other clusters are not there at all.
+    let boundary = json!({ "property": { "name": "ring.example.com", "values": ["a"] } });
+    hub.patch(POLICY, "default/serve", json!({ "spec": { "nearness": null, "boundary": boundary } })).await;
+    eu.when_gone(SLICE, &name_of("second")).await;
+    when_ready(eu, "us", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_a_service_is_not_visible_to_has_nothing_of_it() {
     let federation = exporting().await;
     let (eu, us, hub) = (federation.member("eu"), federation.member("us"), &federation.hub);

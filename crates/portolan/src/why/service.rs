@@ -98,8 +98,9 @@ async fn ask(arguments: WhyService) -> Result<Answer> {
         let view = view.map_err(|error| if known.is_pull { known::pull(&error) } else { lost(&error) });
         Member { name, known: known.facts, view }
     };
+    let properties = known::properties(&hub, &policies, &mut unread).await.context(cannot_read)?;
     let members = answers.into_iter().map(member).collect();
-    let mut facts = Facts { service: key, members, policies, native, unread };
+    let mut facts = Facts { service: key, members, policies, properties, native, unread };
     let asking = arguments.from.map_or_else(|| consumers(&facts), |from| vec![from]);
     if arguments.probe {
         for from in &asking {

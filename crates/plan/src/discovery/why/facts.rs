@@ -15,6 +15,7 @@ use super::known::{HubKind, Known, Native, Ready, Unread};
 use crate::discovery::Lost;
 use crate::discovery::export::{InvalidExport, validate_export};
 use crate::discovery::overview::{is_imported_slice, is_own_slice};
+use crate::discovery::properties::Properties;
 use crate::discovery::usage::Usage;
 use crate::dns::ZoneKind;
 use crate::import_marks::{is_import_of_set, is_of_explicit_import, is_of_set};
@@ -28,6 +29,8 @@ pub struct Facts {
     pub members: Vec<Member>,
     /// The TrafficPolicies of the namespace, on the control plane.
     pub policies: Vec<TrafficPolicy>,
+    /// Properties of the members, by which TrafficPolicies select them.
+    pub properties: Properties,
     /// The MultiClusterService of the name, on the control plane.
     pub native: Option<Native>,
     /// Kinds of the control plane that the caller may not read.

@@ -57,6 +57,8 @@ pub enum HubKind {
     ClusterSet,
     /// MultiClusterServices: they give clusters a Service under its own name.
     MultiClusterService,
+    /// ClusterProfiles: they have the properties by which TrafficPolicies select clusters.
+    ClusterProfile,
     /// ResourceBindings: they say whether a Federation has the service.
     ResourceBinding,
 }
@@ -68,6 +70,7 @@ impl HubKind {
             Self::TrafficPolicy => "trafficpolicies.portolan.dev",
             Self::ClusterSet => "clustersets.portolan.dev",
             Self::MultiClusterService => "multiclusterservices.networking.karmada.io",
+            Self::ClusterProfile => "clusterprofiles.multicluster.x-k8s.io",
             Self::ResourceBinding => "resourcebindings.work.karmada.io",
         }
     }

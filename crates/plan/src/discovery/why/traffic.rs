@@ -22,8 +22,10 @@ pub(super) fn hidden(facts: &Facts, member: &Member) -> Option<Finding> {
 
 /// What is said if TrafficPolicies could not be read.
 pub(super) fn unread(facts: &Facts) -> Option<Finding> {
-    let unread = facts.unread(HubKind::TrafficPolicy)?;
-    Some(Finding::NotSeen(format!("which TrafficPolicies hold was not read: {}", unread.message)))
+    let kinds = [HubKind::TrafficPolicy, HubKind::ClusterProfile];
+    let unread = kinds.into_iter().find_map(|kind| facts.unread(kind))?;
+    let resource = unread.kind.resource();
+    Some(Finding::NotSeen(format!("which TrafficPolicies hold was not read ({resource}): {}", unread.message)))
 }
 
 /// The policy with a boundary that keeps the client cluster from an exporter.
@@ -32,9 +34,13 @@ pub(super) fn boundary<'a>(
     member: &Member,
     exporter: &Member,
 ) -> Option<&'a TrafficPolicy> {
+    // Without the properties it cannot be said that a cluster is outside.
+    if facts.unread(HubKind::ClusterProfile).is_some() {
+        return None;
+    }
     let (from, cluster): (&Cluster, &Cluster) =
         (member.known.cluster.as_ref()?, exporter.known.cluster.as_ref()?);
-    boundary_against(&policies(facts), from, cluster)
+    boundary_against(&policies(facts), from, cluster, &facts.properties)
 }
 
 /// What is said if no exporter is inside the boundary.

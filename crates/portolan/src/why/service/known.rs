@@ -9,10 +9,12 @@ use portolan_api::Kind;
 use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::clusterset::{ClusterSet, MemberPhase};
 use portolan_api::conditions::cluster::READY;
+use portolan_api::inventory::ClusterProfile;
 use portolan_api::meta::condition;
 use portolan_api::networking::MultiClusterService;
 use portolan_api::traffic::TrafficPolicy;
 use portolan_object::ObjectKey;
+use portolan_plan::discovery::properties::{Properties, required};
 use portolan_plan::discovery::why::{HubKind, Known, Listed, Native, Ready, Unread};
 use portolan_plan::discovery::{Lost, LostCause};
 use portolan_plan::multi_cluster_service::{consumers, providers};
@@ -47,6 +49,19 @@ pub(super) async fn policies(
     unread: &mut Vec<Unread>,
 ) -> Result<Vec<TrafficPolicy>, ClientError> {
     list(hub, &Selection::namespace(namespace), HubKind::TrafficPolicy, unread).await
+}
+
+/// The properties of the members, if one of the policies selects by them.
+pub(super) async fn properties(
+    hub: &Client,
+    policies: &[TrafficPolicy],
+    unread: &mut Vec<Unread>,
+) -> Result<Properties, ClientError> {
+    if !policies.iter().any(|policy| required(&policy.spec).next().is_some()) {
+        return Ok(Properties::default());
+    }
+    let profiles = list::<ClusterProfile>(hub, &Selection::all(), HubKind::ClusterProfile, unread).await?;
+    Ok(Properties::of_profiles(&profiles))
 }
 
 /// The MultiClusterService of a key, for the clusters of the federation.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::connection::{Connection, Outcome, Target};
 use super::super::*;
+use crate::discovery::properties::Properties;
 use crate::discovery::{Lost, LostCause};
 
 pub(super) fn object(kind: &str, spec: Value, conditions: Value) -> Object {
@@ -141,6 +142,7 @@ pub(super) fn healthy() -> Facts {
         service: ObjectKey::namespaced("shop", "web"),
         members: vec![a, b],
         policies: Vec::new(),
+        properties: Properties::default(),
         native: None,
         unread: Vec::new(),
     }
