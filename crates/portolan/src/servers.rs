@@ -6,6 +6,7 @@
 
 pub(crate) mod scope;
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -113,13 +114,19 @@ async fn reach(hub: &Client, cluster: &Cluster, has_proxy: bool) -> Result<Clien
 }
 
 /// The user of the command may not read the Secret with the credential of a member.
-#[derive(Debug, thiserror::Error)]
-#[error("your account may not read secret {secret} of the control plane: {error}")]
+#[derive(Debug)]
 pub(crate) struct SecretForbidden {
     secret: ObjectKey,
-    #[source]
     error: ClientError,
 }
+
+impl fmt::Display for SecretForbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "your account may not read secret {} of the control plane: {}", self.secret, self.error)
+    }
+}
+
+impl std::error::Error for SecretForbidden {}
 
 /// A client of a member with the credential of the control plane.
 ///

@@ -58,9 +58,7 @@ impl Reconciler for PolicyStatus {
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         // Missing looks like deleted until the caches are synced.
-        if !(self.hub.clusters.synced().await
-            && self.policies.synced().await
-            && self.profiles.synced().await)
+        if !(self.hub.clusters.synced().await && self.policies.synced().await && self.profiles.synced().await)
         {
             return Outcome::Done;
         }

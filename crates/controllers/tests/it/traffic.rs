@@ -115,7 +115,8 @@ async fn the_nearest_cluster_serves_until_its_endpoints_are_not_ready() {
 async fn clusters_with_the_same_property_are_near() {
     let federation = exporting().await;
     let (eu, hub) = (federation.member("eu"), &federation.hub);
-    hub.create(policy(&json!({ "nearness": { "tiers": [{ "property": { "name": "ring.example.com" } }] } }))).await;
+    hub.create(policy(&json!({ "nearness": { "tiers": [{ "property": { "name": "ring.example.com" } }] } })))
+        .await;
     let told = hub.when(POLICY, "default/serve", |policy| condition(policy, "InEffect") == "False").await;
     assert!(message(&told, "InEffect").contains("has the ClusterProperty ring.example.com"), "{told:?}");
 

@@ -30,23 +30,13 @@ pub fn boundary_against<'a>(
 }
 
 /// The tier of an exporter for clients in `importer`, from 0; the number of tiers for one that is in none of them.
-pub fn tier(
-    tiers: &[TrafficArea],
-    importer: &Cluster,
-    exporter: &Cluster,
-    properties: &Properties,
-) -> usize {
+pub fn tier(tiers: &[TrafficArea], importer: &Cluster, exporter: &Cluster, properties: &Properties) -> usize {
     let found = tiers.iter().position(|tier| contains(tier, importer, exporter, properties));
     found.unwrap_or(tiers.len())
 }
 
 /// Whether an area, seen from `importer`, has the exporter.
-fn contains(
-    area: &TrafficArea,
-    importer: &Cluster,
-    exporter: &Cluster,
-    properties: &Properties,
-) -> bool {
+fn contains(area: &TrafficArea, importer: &Cluster, exporter: &Cluster, properties: &Properties) -> bool {
     let (from, to) = (&importer.metadata.name, &exporter.metadata.name);
     let has_property = area.property.as_ref().is_none_or(|wanted| properties.fits(wanted, from, to));
     let is_within = area.within.is_none_or(|locality| have_in_common(locality, importer, exporter));
@@ -136,8 +126,7 @@ pub(super) mod tests {
     fn a_cluster_is_in_the_first_tier_that_has_it() {
         let (importer, near, far) =
             (cluster("west", "aws/eu/a"), cluster("east", "aws/eu/b"), cluster("ap", "aws/ap/c"));
-        let both =
-            TrafficArea { cluster_affinity: Some(named(&["ap", "east"])), ..within(Locality::Region) };
+        let both = TrafficArea { cluster_affinity: Some(named(&["ap", "east"])), ..within(Locality::Region) };
         let tiers = [within(Locality::Cluster), both, within(Locality::Region)];
         let none = Properties::default();
         let tiers_of = |properties: &Properties, tiers: &[TrafficArea]| {

@@ -218,12 +218,18 @@ mod tests {
             ("seen by none", policy("b", "t2", &[], visible("wset")), vec![], "no cluster has the service"),
             ("a mistyped name", policy("b", "t2", &[], drained), vec![], "does not have: wset"),
             ("a property that a cluster has", policy("b", "t2", &[], ring("ring")), vec![], "InEffect"),
-            ("a mistyped property", policy("b", "t2", &[], ring("rnig")), vec![], "has the ClusterProperty rnig"),
+            (
+                "a mistyped property",
+                policy("b", "t2", &[], ring("rnig")),
+                vec![],
+                "has the ClusterProperty rnig",
+            ),
         ];
         let (east, west) = (cluster("east", ""), cluster("west", ""));
         for (name, policy, mut others, want) in cases {
             others.push(&policy);
-            let condition = in_effect(&policy, &others, (&[&east, &west], &properties(&["east ring 1"])), "t9");
+            let condition =
+                in_effect(&policy, &others, (&[&east, &west], &properties(&["east ring 1"])), "t9");
             let text = if condition.is_true() { &condition.reason } else { &condition.message };
             assert!(text.contains(want), "{name}: {condition:?}");
         }

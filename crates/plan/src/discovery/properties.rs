@@ -97,7 +97,8 @@ pub(super) mod tests {
             ("listed values, of a client without", "south", vec!["1"], [true, true, false, false]),
         ];
         for (name, importer, values, want) in cases {
-            let fits = ["west", "east", "north", "south"].map(|exporter| all.fits(&wanted(&values), importer, exporter));
+            let fits = ["west", "east", "north", "south"]
+                .map(|exporter| all.fits(&wanted(&values), importer, exporter));
             assert_eq!(fits, want, "{name}");
         }
     }
@@ -106,7 +107,10 @@ pub(super) mod tests {
     fn profiles_of_other_managers_say_nothing() {
         let mut profile = ClusterProfile::default();
         profile.metadata.name = "west".to_owned();
-        profile.status.properties.push(ClusterProfileProperty { name: "ring".to_owned(), value: "1".to_owned() });
+        profile
+            .status
+            .properties
+            .push(ClusterProfileProperty { name: "ring".to_owned(), value: "1".to_owned() });
         assert!(!Properties::of_profiles([&profile]).has("ring"));
         assert!(properties(&["west ring 1"]).has("ring"));
     }

@@ -191,9 +191,8 @@ mod tests {
         };
         assert!(!is_hidden(&[&limit], Some(&west)) && !is_hidden(&[&free], None));
         assert!(is_hidden(&[&limit], None));
-        let plain = |policies: &[&TrafficPolicy]| {
-            routing(policies, None, &[], &Properties::default()).is_plain()
-        };
+        let plain =
+            |policies: &[&TrafficPolicy]| routing(policies, None, &[], &Properties::default()).is_plain();
         assert!(plain(&[]) && plain(&[&free]));
         let slow = policy("slow", |policy| policy.spec.transition_seconds = Some(30));
         assert!(!plain(&[&slow]), "what is drained later was in use before");

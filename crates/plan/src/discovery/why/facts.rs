@@ -126,8 +126,14 @@ impl Facts {
     /// Members with a ServiceExport that is not being deleted; the providers of a MultiClusterService with their Service.
     pub(super) fn exporters(&self) -> impl Iterator<Item = (&Member, &View)> {
         let native = self.native();
+        let has_endpoints = |view: &View| !self.own_addresses(view).is_empty();
+        let some_have = native.is_some_and(|native| !native.names_providers)
+            && self.views().any(|(_, view)| view.has_service() && has_endpoints(view));
         self.views().filter(move |(member, view)| match native {
-            Some(native) => native.providers.contains(&member.name) && view.has_service(),
+            Some(native) => {
+                let is_provider = native.providers.contains(&member.name) && view.has_service();
+                is_provider && (!some_have || !self.own_addresses(view).is_empty())
+            }
             None => view.has_export(),
         })
     }

@@ -81,6 +81,8 @@ impl HubKind {
 pub struct Native {
     /// Clusters with endpoints.
     pub providers: BTreeSet<String>,
+    /// Whether it names them. Otherwise they are all clusters, and those that have endpoints serve.
+    pub names_providers: bool,
     /// Clusters with clients.
     pub consumers: BTreeSet<String>,
     /// Message of the conditions that are false; empty if none is.

@@ -10,6 +10,13 @@ use super::unwritten::why_unwritten;
 
 /// Checks that the clusters with endpoints have the Service.
 pub(super) fn providers(facts: &Facts, native: &Native) -> Vec<Finding> {
+    if !native.names_providers {
+        let serving: Vec<String> =
+            facts.exporters().map(|(member, _)| format!("provided by {}", member.name)).collect();
+        if !serving.is_empty() {
+            return vec![Finding::Good(serving.join(", "))];
+        }
+    }
     let mut found = Vec::new();
     for name in &native.providers {
         let Some(member) = facts.member(name) else {

@@ -25,7 +25,10 @@ pub(super) fn unread(facts: &Facts) -> Option<Finding> {
     let kinds = [HubKind::TrafficPolicy, HubKind::ClusterProfile];
     let unread = kinds.into_iter().find_map(|kind| facts.unread(kind))?;
     let resource = unread.kind.resource();
-    Some(Finding::NotSeen(format!("which TrafficPolicies hold was not read ({resource}): {}", unread.message)))
+    Some(Finding::NotSeen(format!(
+        "which TrafficPolicies hold was not read ({resource}): {}",
+        unread.message
+    )))
 }
 
 /// The policy with a boundary that keeps the client cluster from an exporter.

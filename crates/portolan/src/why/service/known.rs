@@ -78,6 +78,8 @@ pub(super) async fn native(
         let problems: Vec<&str> = failed.map(|condition| condition.message.as_str()).collect();
         Native {
             providers: providers(&service.spec, clusters),
+            // Without clusters of the federation, those are left that it names.
+            names_providers: !providers(&service.spec, &[]).is_empty(),
             consumers: consumers(&service.spec, clusters),
             problem: problems.join("; "),
         }

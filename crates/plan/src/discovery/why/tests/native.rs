@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::connection::{Outcome, Target};
 use super::super::*;
 use super::faults::{Fault, fault};
-use super::federation::{healthy, lose, member_of, open, service, slice, tried, view, with_second};
+use super::federation::{healthy, lose, open, service, slice, tried, view, with_second};
 use super::traffic_faults::{governed, named};
 use crate::discovery::LostCause;
 
@@ -77,6 +77,7 @@ fn clusters() -> Vec<Fault> {
     unclaimed.native.as_mut().expect("it is native").consumers = names(&["c"]);
     let mut provider = one();
     provider.native.as_mut().expect("it is native").consumers = names(&["c"]);
+    view(&mut provider, "a").dns.answer = Some(Ok(["10.13.0.4".to_owned()].into_iter().collect()));
     let at_home = Fault {
         from: "a",
         ..fault(
@@ -90,6 +91,8 @@ fn clusters() -> Vec<Fault> {
     let mut lost = untried(one());
     lose(&mut lost, "a", LostCause::Unreachable);
     let hidden = governed(one(), |policy| policy.spec.visible_to = Some(named(&["a"])));
+    let mut everywhere = native(healthy(), &["a", "b"]);
+    everywhere.native.as_mut().expect("it is native").names_providers = false;
     let mut exported = one();
     view(&mut exported, "a").export = healthy().members[0].view.clone().expect("a view").export;
     vec![
@@ -99,6 +102,13 @@ fn clusters() -> Vec<Fault> {
             untried(one()),
             CannotTell,
             "no connection was tried",
+            "",
+        ),
+        fault(
+            "native: every cluster may provide, one has endpoints",
+            everywhere,
+            Works,
+            "shop/web from b: works",
             "",
         ),
         fault(
@@ -155,8 +165,8 @@ fn clusters() -> Vec<Fault> {
             "native: a ServiceExport besides",
             exported,
             Broken,
-            "broken at set: b is in no clusterset",
-            "portolan clusterset add",
+            "broken at set: ClusterSet set lists b, and b is not a member of it yet",
+            "status.members of ClusterSet set",
         ),
     ]
 }
@@ -180,8 +190,6 @@ fn paths() -> Vec<Fault> {
     let mut none_inside = governed(own, |policy| {
         policy.spec.boundary = Some(super::traffic_faults::boundary(&["b"]));
     });
-    member_of(&mut none_inside, "b").known.cluster.as_mut().expect("a Cluster").metadata.name =
-        "b".to_owned();
     view(&mut none_inside, "b")
         .slices
         .retain(|slice| slice.label("multicluster.kubernetes.io/source-cluster").is_none());

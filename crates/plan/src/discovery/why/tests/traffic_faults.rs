@@ -4,9 +4,9 @@ use portolan_api::policy::ClusterAffinity;
 use portolan_api::traffic::{PropertyRequirement, TrafficArea, TrafficPolicy};
 use serde_json::json;
 
+use super::super::connection::Target;
 use super::super::*;
 use super::faults::{Fault, fault};
-use super::super::connection::Target;
 use super::federation::{member_of, open, service, slice, untried, view, with_second};
 use crate::discovery::nearness::tests::cluster;
 use crate::discovery::properties::Properties;
@@ -56,7 +56,8 @@ pub(super) fn traffic_faults() -> Vec<Fault> {
     let ring = PropertyRequirement { name: "ring".to_owned(), values: Vec::new() };
     let by_property = |properties: Properties| {
         let mut facts = governed(without_slices(), |policy| {
-            policy.spec.boundary = Some(TrafficArea { property: Some(ring.clone()), ..TrafficArea::default() });
+            policy.spec.boundary =
+                Some(TrafficArea { property: Some(ring.clone()), ..TrafficArea::default() });
         });
         facts.properties = properties;
         facts
@@ -99,7 +100,13 @@ pub(super) fn traffic_faults() -> Vec<Fault> {
             "broken at slices: every exporting cluster is outside the boundary of TrafficPolicy shop/near for b",
             "spec.boundary of TrafficPolicy shop/near",
         ),
-        fault("the ClusterProperty of the boundary in common", same_ring, Works, "shop/web from b: works", ""),
+        fault(
+            "the ClusterProperty of the boundary in common",
+            same_ring,
+            Works,
+            "shop/web from b: works",
+            "",
+        ),
         fault("one of two exporters outside the boundary", one_outside, Works, "shop/web from b: works", ""),
         fault(
             "endpoints of an exporter outside the boundary",

@@ -243,6 +243,7 @@ fn endpoints() -> Vec<Fault> {
     view(&mut headless, "a").local.as_mut().expect("a Service").0["spec"]["clusterIP"] = json!("None");
     view(&mut headless, "b").import.as_mut().expect("an import").0["spec"] =
         json!({ "type": "Headless", "ports": [{"name": "http", "port": 80}] });
+    view(&mut headless, "b").derived.clear();
     let answer = both.iter().map(|&address| address.to_owned()).collect();
     view(&mut headless, "b").dns.answer = Some(Ok(answer));
     let odd_name = {
