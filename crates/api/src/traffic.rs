@@ -95,16 +95,32 @@ pub struct TrafficArea {
     /// The clusters, by name, label, provider, region and zone.
     #[serde(skip_serializing_if = "is_default")]
     pub cluster_affinity: Option<ClusterAffinity>,
+    /// The clusters, by a ClusterProperty that they have.
+    #[serde(skip_serializing_if = "is_default")]
+    pub property: Option<PropertyRequirement>,
 }
 
 fn require_area(schema: &mut Schema) {
     schema.insert(
         "x-kubernetes-validations".to_owned(),
         json!([{
-            "rule": "has(self.within) || has(self.clusterAffinity)",
-            "message": "within or clusterAffinity is required",
+            "rule": "has(self.within) || has(self.clusterAffinity) || has(self.property)",
+            "message": "within, clusterAffinity or property is required",
         }]),
     );
+}
+
+/// A ClusterProperty (KEP-2149) that a cluster with endpoints has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PropertyRequirement {
+    /// Name of the property.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Values of which the property has one; when empty, the value that the cluster of the client has.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(length(max = 100))]
+    pub values: Vec<String>,
 }
 
 /// What two clusters have in common.

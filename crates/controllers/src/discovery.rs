@@ -50,6 +50,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use portolan_api::annotations::cluster::DRAINED;
 use portolan_api::cluster::Cluster;
+use portolan_api::inventory::ClusterProfile;
 use portolan_api::networking::MultiClusterService;
 use portolan_api::traffic::TrafficPolicy;
 use portolan_net::{Clock, Shutdown};
@@ -87,6 +88,8 @@ struct Discovery {
     problems: Problems,
     services: Cache<MultiClusterService>,
     policies: Cache<TrafficPolicy>,
+    /// ClusterProfiles, which have the properties of the clusters.
+    profiles: Cache<ClusterProfile>,
     dispatches: Dispatches,
     sightings: Sightings,
     withdrawals: Withdrawals,
@@ -99,7 +102,7 @@ struct Discovery {
 }
 
 /// Starts the controllers for every present and future member.
-pub(crate) fn start(hub: &Hub, services: &Services) {
+pub(crate) fn start(hub: &Hub, services: &Services, profiles: &Cache<ClusterProfile>) {
     let discovery = Arc::new(Discovery {
         sites: RwLock::new(BTreeMap::new()),
         clusters: hub.clusters.clone(),
@@ -111,6 +114,7 @@ pub(crate) fn start(hub: &Hub, services: &Services) {
         policies: Cache::<TrafficPolicy>::of_kind(&hub.client)
             .trim(|policy| policy.metadata.managed_fields.clear())
             .start(&hub.scope),
+        profiles: profiles.clone(),
         dispatches: services.dispatches.clone(),
         sightings: Sightings::default(),
         withdrawals: Withdrawals::default(),
@@ -148,7 +152,14 @@ pub(crate) fn start(hub: &Hub, services: &Services) {
             }
         }
     });
-    policy_status::start(hub, &discovery.policies);
+    policy_status::start(hub, &discovery.policies, profiles);
+    let moving = discovery.clone();
+    profiles.observe(move |change| {
+        let before = change.old.as_deref().map(|profile| &profile.status.properties);
+        if before != change.new.as_deref().map(|profile| &profile.status.properties) {
+            moving.queue_governed();
+        }
+    });
     let deciding = discovery.clone();
     discovery.policies.observe(move |change| {
         if change.old.as_deref().map(said) != change.new.as_deref().map(said) {
@@ -199,6 +210,7 @@ impl Discovery {
                     // Passes before they are synced end early.
                     discovery.clusters.synced().await;
                     discovery.policies.synced().await;
+                    discovery.profiles.synced().await;
                     discovery.services.synced().await;
                     discovery.site_synced(&site);
                     std::future::pending::<()>().await;

@@ -2,7 +2,7 @@
 //!
 //! `portolan_plan::clusters::profile` decides. Profiles of other cluster managers are left alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,10 +35,12 @@ struct Profiles {
     /// ClusterProperties of each member that serves them.
     properties: Mutex<BTreeMap<ClusterName, Cache<Object>>>,
     queue: Queue<ObjectKey>,
+    /// Profiles of other cluster managers that an Event has told of. Limited by the number of clusters.
+    told: Mutex<BTreeSet<ObjectKey>>,
 }
 
-/// Starts the controller. Its keys are clusters.
-pub(crate) fn start(hub: &Hub) {
+/// Starts the controller. Its keys are clusters. Returns the profiles.
+pub(crate) fn start(hub: &Hub) -> Cache<ClusterProfile> {
     let profiles = Cache::<ClusterProfile>::of_kind(&hub.client)
         .trim(|profile| profile.metadata.managed_fields.clear())
         .index(BY_NAME, |key, _| vec![key.name.clone()])
@@ -48,8 +50,14 @@ pub(crate) fn start(hub: &Hub) {
     hub.clusters.observe(move |change| changed.add(change.key.clone()));
     let changed = queue.clone();
     profiles.observe(move |change| changed.add(ObjectKey::cluster(change.key.name.as_str())));
-    let controller =
-        Arc::new(Profiles { hub: hub.clone(), profiles, properties: Mutex::default(), queue: queue.clone() });
+    let kept = profiles.clone();
+    let controller = Arc::new(Profiles {
+        hub: hub.clone(),
+        profiles,
+        properties: Mutex::default(),
+        queue: queue.clone(),
+        told: Mutex::default(),
+    });
     let joining = controller.clone();
     hub.members.observe(move |change| match change {
         MembershipChange::Joined(member) => joining.follow_properties(member),
@@ -63,6 +71,7 @@ pub(crate) fn start(hub: &Hub) {
         }
     });
     driver::run(controller, &queue, WORKERS, &hub.scope);
+    kept
 }
 
 impl Reconciler for Profiles {
@@ -146,6 +155,10 @@ impl Profiles {
         let key = wanted.metadata.key();
         let mut present = match self.profiles.get(&key) {
             Some(present) if !is_ours(&present) => {
+                // Told once: a pass runs at every change of the cluster.
+                if !self.told.lock().insert(key.clone()) {
+                    return Ok(());
+                }
                 let message = format!(
                     "ClusterProfile {key} is kept by cluster manager {}: Portolan publishes none of this cluster",
                     present.spec.cluster_manager.name
@@ -154,9 +167,14 @@ impl Profiles {
                 self.hub.events.record(regarding, Severity::Warning, "ClusterProfileNotOurs", message);
                 return Ok(());
             }
-            Some(present) => present,
+            Some(present) => {
+                self.told.lock().remove(&key);
+                self.keep_namespace(set).await?;
+                present
+            }
             None => {
-                self.create_namespace(set).await?;
+                self.told.lock().remove(&key);
+                self.keep_namespace(set).await?;
                 let created = Arc::new(api.create(&wanted).await?);
                 let version = created.metadata.resource_version.clone();
                 self.profiles.written(key.clone(), &version, ClusterProfile::clone(&created));
@@ -193,19 +211,28 @@ impl Profiles {
         Some(listed.iter().map(|property| (property.name().to_owned(), value(property))).collect())
     }
 
-    async fn create_namespace(&self, set: Option<&str>) -> Result<(), ClientError> {
+    /// Creates the namespace of the profiles of a set, or gives the labels of the set to one that a user made.
+    async fn keep_namespace(&self, set: Option<&str>) -> Result<(), ClientError> {
         let key = ObjectKey::cluster(namespace(set));
-        if self.hub.namespaces.contains(&key) {
+        let mut wanted = BTreeMap::new();
+        for label in SET_LABELS {
+            wanted.extend(set.map(|set| (label.to_owned(), set.to_owned())));
+        }
+        let api = self.hub.client.resource::<Object>(&resources::NAMESPACE.into());
+        if let Some(present) = self.hub.namespaces.get(&key) {
+            let has_labels = wanted.iter().all(|(name, value)| present.label(name) == Some(value));
+            if !has_labels {
+                let patch = json!({ "metadata": { "labels": wanted } });
+                ignore_missing(api.patch(&key, &Patch::Merge(patch)).await)?;
+            }
             return Ok(());
         }
         let mut object = Object::new(&resources::NAMESPACE.gvk(), &key);
         object.set_label(labels::SYSTEM, labels::TRUE);
         // Profiles are in the control plane only.
         object.set_label(labels::namespace::SKIP_AUTO_PROPAGATION, labels::TRUE);
-        for label in SET_LABELS {
-            set.iter().for_each(|set| object.set_label(label, *set));
-        }
-        match self.hub.client.resource(&resources::NAMESPACE.into()).create(&object).await {
+        wanted.iter().for_each(|(name, value)| object.set_label(name, value.as_str()));
+        match api.create(&object).await {
             Ok(_) | Err(ClientError::AlreadyExists(_)) => Ok(()),
             Err(error) => Err(error),
         }

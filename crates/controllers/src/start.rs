@@ -98,9 +98,9 @@ impl Controllers {
         agents::start(&shared);
         clusters::start(&shared, probing, leasing);
         cluster_sets::start(&shared);
-        inventory::start(&shared);
+        let profiles = inventory::start(&shared);
         let services = multi_cluster_services::Services::new(&shared);
-        discovery::start(&shared, &services);
+        discovery::start(&shared, &services, &profiles);
         let pipeline = propagation::start(&shared, brake, failover);
         multi_cluster_services::start(&services, &pipeline);
         autoscaling::start(&shared, &pipeline);

@@ -6,6 +6,7 @@
 
 pub(crate) mod scope;
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -112,6 +113,21 @@ async fn reach(hub: &Client, cluster: &Cluster, has_proxy: bool) -> Result<Clien
     Ok(hub.behind(&prefix, format!("cluster {name} through {}", hub.server())))
 }
 
+/// The user of the command may not read the Secret with the credential of a member.
+#[derive(Debug)]
+pub(crate) struct SecretForbidden {
+    secret: ObjectKey,
+    error: ClientError,
+}
+
+impl fmt::Display for SecretForbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "your account may not read secret {} of the control plane: {}", self.secret, self.error)
+    }
+}
+
+impl std::error::Error for SecretForbidden {}
+
 /// A client of a member with the credential of the control plane.
 ///
 /// # Errors
@@ -122,6 +138,7 @@ pub(crate) async fn member(hub: &Client, cluster: &Cluster) -> Result<Client> {
     let key = ObjectKey::namespaced(&*reference.namespace, &*reference.name);
     let secret = match secrets.get(&key).await {
         Err(ClientError::NotFound(_)) => return Err(EndpointError::SecretGone(key).into()),
+        Err(error @ ClientError::Forbidden(_)) => return Err(SecretForbidden { secret: key, error }.into()),
         found => found?,
     };
     let (endpoint, _) = endpoint(cluster, &secret)?;

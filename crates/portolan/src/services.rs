@@ -93,7 +93,7 @@ async fn read(client: Client, namespace: String) -> Result<(Option<String>, Memb
         list(&client, &discovery, ("discovery.k8s.io", "EndpointSlice"), &selection),
         property(&client, &discovery, ID_PROPERTY),
     )?;
-    let probes = agents(&client).await.iter().filter_map(ProbeReport::of_lease).collect();
+    let probes = agents(&client).await.iter().flatten().filter_map(ProbeReport::of_lease).collect();
     Ok((id, MemberObjects { exports, imports, slices, probes }))
 }
 

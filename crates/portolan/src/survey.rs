@@ -18,7 +18,7 @@ use portolan_runtime::members::EndpointError;
 use portolan_runtime::{Client, ClientError, Resource};
 
 use crate::output::causes;
-use crate::servers::Connected;
+use crate::servers::{Connected, SecretForbidden};
 
 /// Members that are read at the same time.
 const MAX_CONCURRENT: usize = 32;
@@ -71,6 +71,9 @@ fn cause(error: &anyhow::Error) -> LostCause {
     if error.is::<NoAnswer>() {
         return LostCause::Silent;
     }
+    if error.is::<SecretForbidden>() {
+        return LostCause::NotAllowed;
+    }
     if let Some(error) = error.downcast_ref::<EndpointError>() {
         return match error {
             EndpointError::NoSecret | EndpointError::SecretGone(_) | EndpointError::Secret { .. } => {
@@ -117,12 +120,12 @@ pub(crate) async fn find(
     }
 }
 
-/// The Leases of the agents of a member. None if they cannot be read: what agents see is a help, not a need.
-pub(crate) async fn agents(client: &Client) -> Vec<Object> {
+/// The Leases of the agents of a member; `None` if they cannot be read: what agents see is a help, not a need.
+pub(crate) async fn agents(client: &Client) -> Option<Vec<Object>> {
     let marked = Selection::labels(format!("{}={}", labels::agent::LEASE, labels::TRUE));
-    let leases = client.resource::<Object>(&Resource::from(resources::LEASE)).list(&marked).await;
-    let leases = leases.map(|listed| listed.items).unwrap_or_default().into_iter().map(|seen| seen.object);
-    leases.filter(|lease| names::AGENT_NAMESPACES.contains(&lease.namespace())).collect()
+    let leases = client.resource::<Object>(&Resource::from(resources::LEASE)).list(&marked).await.ok()?;
+    let leases = leases.items.into_iter().map(|seen| seen.object);
+    Some(leases.filter(|lease| names::AGENT_NAMESPACES.contains(&lease.namespace())).collect())
 }
 
 /// The value of a ClusterProperty (KEP-2149); `None` if it is not set.

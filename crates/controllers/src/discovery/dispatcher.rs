@@ -41,6 +41,7 @@ impl Reconciler for Dispatcher {
         if !self.site.is_synced()
             || !self.discovery.services.is_synced()
             || !self.discovery.policies.is_synced()
+            || !self.discovery.profiles.is_synced()
             || !self.discovery.clusters.is_synced()
         {
             // The key is queued again after the caches have synced.

@@ -67,6 +67,7 @@ impl Reconciler for Importer {
         if !self.site.is_synced()
             || !self.discovery.clusters.is_synced()
             || !self.discovery.policies.is_synced()
+            || !self.discovery.profiles.is_synced()
         {
             // The key is queued again after the caches have synced.
             return Outcome::Done;

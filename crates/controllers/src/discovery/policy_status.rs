@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use portolan_api::cluster::Cluster;
+use portolan_api::inventory::ClusterProfile;
 use portolan_api::meta::set_condition;
 use portolan_api::traffic::TrafficPolicy;
 use portolan_object::ObjectKey;
 use portolan_plan::discovery::policy_status::in_effect;
+use portolan_plan::discovery::properties::Properties;
 use portolan_runtime::client::Patch;
 use portolan_runtime::{Cache, ClientError, Outcome, Queue, Reconciler, driver};
 use serde_json::json;
@@ -18,10 +20,11 @@ use crate::missing::ignore_missing;
 struct PolicyStatus {
     hub: Hub,
     policies: Cache<TrafficPolicy>,
+    profiles: Cache<ClusterProfile>,
 }
 
 /// Keeps the status of all policies.
-pub(super) fn start(hub: &Hub, policies: &Cache<TrafficPolicy>) {
+pub(super) fn start(hub: &Hub, policies: &Cache<TrafficPolicy>, profiles: &Cache<ClusterProfile>) {
     let queue: Queue<ObjectKey> = hub.client.metrics().queue("traffic-policies", None);
     let (changed, all) = (queue.clone(), policies.clone());
     policies.observe(move |change| {
@@ -38,7 +41,15 @@ pub(super) fn start(hub: &Hub, policies: &Cache<TrafficPolicy>) {
             all.keys().into_iter().for_each(|key| changed.add(key));
         }
     });
-    let reconciler = Arc::new(PolicyStatus { hub: hub.clone(), policies: policies.clone() });
+    let (changed, all) = (queue.clone(), policies.clone());
+    profiles.observe(move |change| {
+        let before = change.old.as_deref().map(|profile| &profile.status.properties);
+        if before != change.new.as_deref().map(|profile| &profile.status.properties) {
+            all.keys().into_iter().for_each(|key| changed.add(key));
+        }
+    });
+    let (policies, profiles) = (policies.clone(), profiles.clone());
+    let reconciler = Arc::new(PolicyStatus { hub: hub.clone(), policies, profiles });
     driver::run(reconciler, &queue, 1, &hub.scope);
 }
 
@@ -47,7 +58,8 @@ impl Reconciler for PolicyStatus {
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         // Missing looks like deleted until the caches are synced.
-        if !(self.hub.clusters.synced().await && self.policies.synced().await) {
+        if !(self.hub.clusters.synced().await && self.policies.synced().await && self.profiles.synced().await)
+        {
             return Outcome::Done;
         }
         match self.policies.get(key).filter(|policy| !policy.metadata.is_deleting()) {
@@ -63,7 +75,9 @@ impl PolicyStatus {
         let (clusters, siblings) = (self.hub.clusters.list(), self.policies.list_namespace(&key.namespace));
         let clusters: Vec<&Cluster> = clusters.iter().map(AsRef::as_ref).collect();
         let siblings: Vec<&TrafficPolicy> = siblings.iter().map(AsRef::as_ref).collect();
-        let wanted = in_effect(policy, &siblings, &clusters, &self.hub.now());
+        let profiles = self.profiles.list();
+        let properties = Properties::of_profiles(profiles.iter().map(AsRef::as_ref));
+        let wanted = in_effect(policy, &siblings, (&clusters, &properties), &self.hub.now());
         let mut conditions = policy.status.conditions.clone();
         if !set_condition(&mut conditions, wanted) {
             return Ok(());

@@ -22,7 +22,7 @@ use portolan_runtime::client::ClientError;
 use super::Discovery;
 use super::importer::{ImportError, Importer, keep_first};
 use super::member_writer::MemberWriter;
-use super::site::{Site, set_import_of};
+use super::site::Site;
 use super::traffic::Labels;
 use crate::hub::MembershipState;
 
@@ -87,6 +87,8 @@ struct SetImport<'a> {
     key: &'a ObjectKey,
     /// Id of this control plane.
     own: Arc<str>,
+    /// Whether the present import is not the set's.
+    is_explicit: bool,
     derived_service: ObjectKey,
     imports: Cache<Object>,
     /// Membership and exports; `None` deletes the objects of the set.
@@ -114,10 +116,11 @@ impl Importer {
             self.moving.forget(key);
         }
         let Some(imports) = self.site.import_cache() else { return Ok(Vec::new()) };
-        let derived_service = self.derived_service(key, import.as_deref());
+        let derived_service = self.derived_service(key, import.as_deref(), is_explicit);
         let has_objects = || {
             import.is_some()
                 || self.site.service(&derived_service).is_some()
+                || !self.services_of(key, is_explicit).is_empty()
                 || !self.site.imported_slices(key).is_empty()
         };
         if membership.is_none() && !has_objects() {
@@ -128,7 +131,7 @@ impl Importer {
             (membership, exports)
         });
         let families = self.site.families();
-        let set_import = SetImport { key, own, derived_service, imports, membership, families };
+        let set_import = SetImport { key, own, is_explicit, derived_service, imports, membership, families };
         let mut import = import;
         for _ in 0..MAX_PASSES {
             let (actions, found) = self.plan_pass(&set_import, import.as_deref());
@@ -143,13 +146,16 @@ impl Importer {
     }
 
     /// The key of the derived Service.
-    fn derived_service(&self, key: &ObjectKey, import: Option<&Object>) -> ObjectKey {
-        let of_name = |name: &str| ObjectKey::namespaced(key.namespace.clone(), name);
-        let is_of_import = |name: &str| {
-            let service = self.site.service(&of_name(name));
-            service.is_some_and(|service| set_import_of(&service).as_ref() == Some(key))
-        };
-        of_name(&derived_service_name(key, import, is_of_import))
+    fn derived_service(&self, key: &ObjectKey, import: Option<&Object>, is_explicit: bool) -> ObjectKey {
+        let held = self.services_of(key, is_explicit);
+        let held = held.iter().map(|service| service.name().to_owned()).collect();
+        ObjectKey::namespaced(key.namespace.clone(), derived_service_name(key, import, &held))
+    }
+
+    /// Services with the labels of the import. While there is an explicit import they may be those of a migration, which marks the
+    /// Service before the import: none is the set's yet.
+    fn services_of(&self, key: &ObjectKey, is_explicit: bool) -> Vec<Arc<Object>> {
+        if is_explicit { Vec::new() } else { self.site.services_of_import(key) }
     }
 
     /// Plans one pass from the present caches.
@@ -182,6 +188,8 @@ impl Importer {
             }
         });
         let service = self.site.service(&set_import.derived_service);
+        let of_import = self.services_of(key, set_import.is_explicit);
+        let leftover = of_import.iter().filter(|service| service.key() != set_import.derived_service);
         let slices = self.site.imported_slices(key);
         let refused = self.refused_families.lock().get(key).cloned();
         let member = ImportingMember {
@@ -192,6 +200,7 @@ impl Importer {
             refused: refused.as_ref(),
             import,
             derived_service: service.as_deref(),
+            leftover_services: leftover.map(AsRef::as_ref).collect(),
             slices: slices.iter().map(AsRef::as_ref).collect(),
         };
         if let Some(exported) = &mut exported {

@@ -12,17 +12,17 @@ use portolan_api::resources;
 use portolan_api::{Kind, labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::importable::has_refused;
+use portolan_plan::discovery::slice_ports::has_unusable_ports;
 use portolan_plan::import_marks::{is_of_set, is_slice_of_multi_cluster_service, service_of_slice};
 use portolan_runtime::cache::{CacheBuilder, Change, drop_managed_fields};
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Cache, Member, Queue, Resource};
-use serde_json::Value;
 
 use crate::discovery::Discovery;
 
 /// Name of the index of EndpointSlices by Service; values are `namespace/name`.
 const BY_SERVICE: &str = "service";
-/// Name of the index of EndpointSlices by import of a set; values are `namespace/name`.
+/// Name of the index of EndpointSlices and Services by import of a set; values are `namespace/name`.
 const BY_IMPORT: &str = "import";
 
 /// Caches of the kinds of the Multi-Cluster Services API, which a member may start to serve later.
@@ -61,8 +61,15 @@ impl Site {
             },
             |_| {},
         );
-        let services =
-            member.cache(&service_resource(), Selection::all(), |builder| builder.trim(trim_service), |_| {});
+        let services = member.cache(
+            &service_resource(),
+            Selection::all(),
+            |builder| {
+                let builder = builder.trim(trim_service);
+                builder.index(BY_IMPORT, move |_, service| index_values(set_import_of(service)))
+            },
+            |_| {},
+        );
         let namespaces =
             member.cache(&namespaces(), Selection::all(), |builder| builder.trim(trim_namespace), |_| {});
         let marked = Selection::labels(format!("{}={}", labels::agent::LEASE, labels::TRUE));
@@ -133,8 +140,13 @@ impl Site {
                 }
                 if site.exports_service(&key) {
                     discovery.queue_importers(&key);
-                    // The conditions of the export name the endpoints that cannot be imported, and slices without ports.
-                    let is_named = |slice: &Arc<Object>| has_refused(slice) || has_no_ports(slice);
+                    // The conditions of the export name the endpoints that cannot be imported, and slices without a port of the
+                    // Service.
+                    let service = site.service(&key);
+                    let is_named = |slice: &Arc<Object>| {
+                        has_refused(slice)
+                            || service.as_ref().is_some_and(|service| has_unusable_ports(service, slice))
+                    };
                     if change.old.iter().chain(&change.new).any(is_named) {
                         site.exports_queue.add(key.clone());
                     }
@@ -310,6 +322,11 @@ impl Site {
         self.services.get(key)
     }
 
+    /// The Services with the labels of an import of a set: its derived Service, under any name.
+    pub(super) fn services_of_import(&self, import: &ObjectKey) -> Vec<Arc<Object>> {
+        self.services.by_index(BY_IMPORT, &import.to_string())
+    }
+
     /// Whether a namespace exists and is not being deleted.
     pub(super) fn has_namespace(&self, name: &str) -> bool {
         let namespace = self.namespaces.get(&ObjectKey::cluster(name));
@@ -401,11 +418,6 @@ pub(super) fn set_import_of(object: &Object) -> Option<ObjectKey> {
     Some(ObjectKey::namespaced(object.namespace(), name))
 }
 
-/// Whether a slice has no ports.
-fn has_no_ports(slice: &Object) -> bool {
-    slice.0.get("ports").and_then(Value::as_array).is_none_or(Vec::is_empty)
-}
-
 /// Keys of the new and the old state of a changed object.
 fn keys_of(change: &Change<Object>, key: impl Fn(&Object) -> Option<ObjectKey>) -> Vec<ObjectKey> {
     let new = change.new.as_deref().and_then(&key);
@@ -445,7 +457,7 @@ fn trim_namespace(namespace: &mut Object) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -6,6 +6,7 @@ use portolan_api::annotations::cluster::DRAINED;
 use portolan_api::cluster::Cluster;
 use portolan_api::traffic::TrafficPolicy;
 use portolan_object::ObjectKey;
+use portolan_plan::discovery::properties::{Properties, required};
 use portolan_plan::discovery::routing::{Exporting, Routing, routing};
 use portolan_plan::discovery::traffic_policy::{ExporterState, policies_of};
 use portolan_runtime::ClusterName;
@@ -71,7 +72,11 @@ impl Discovery {
             exporters.push(Exporting { label, cluster: None, state, since });
         }
         let own = self.clusters.get(&ObjectKey::cluster(importer.as_str()));
-        routing(&policies, own.as_deref(), &exporters)
+        // Read for policies that select by properties only: there may be many clusters.
+        let has_property = policies.iter().any(|policy| required(&policy.spec).next().is_some());
+        let profiles = if has_property { self.profiles.list() } else { Vec::new() };
+        let properties = Properties::of_profiles(profiles.iter().map(AsRef::as_ref));
+        routing(&policies, own.as_deref(), &exporters, &properties)
     }
 
     /// Queues every service that a TrafficPolicy governs, after a cluster moved or changed its labels.

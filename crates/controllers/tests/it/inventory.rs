@@ -1,5 +1,10 @@
 //! ClusterProfiles of the members.
 
+use std::time::Duration;
+
+use portolan_object::Object;
+use portolan_runtime::Resource;
+use portolan_runtime::client::Selection;
 use serde_json::json;
 
 use crate::cluster_sets::{PROPERTY, SET, set};
@@ -48,4 +53,52 @@ async fn each_member_has_a_profile_in_the_namespace_of_its_set() {
     hub.when(PROFILE, of_set, has_id).await;
     hub.delete(CLUSTER, "us").await;
     hub.when_gone(PROFILE, "portolan-clusters/us").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_of_the_user_gets_the_labels_of_the_set() {
+    let federation = Federation::start(&["eu"]).await;
+    let hub = &federation.hub;
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": "portolan-clusterset-prod", "labels": { "team": "a" } } });
+    hub.create(namespace).await;
+    hub.create(set(&[("eu", "")])).await;
+    hub.when_there(PROFILE, "portolan-clusterset-prod/eu").await;
+    let has_labels = |namespace: &Object| {
+        let label = |name| namespace.label(name);
+        label("multicluster.x-k8s.io/clusterset") == Some("prod")
+            && label("clusterset.multicluster.x-k8s.io") == Some("prod")
+            && label("team") == Some("a")
+    };
+    hub.when("v1/Namespace", "portolan-clusterset-prod", has_labels).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_of_another_manager_is_left_alone_and_told_of_once() {
+    let federation = Federation::start(&["eu"]).await;
+    let hub = &federation.hub;
+    hub.when_there(PROFILE, "portolan-clusters/eu").await;
+    let other = json!({ "spec": { "clusterManager": { "name": "other" } } });
+    hub.patch(PROFILE, "portolan-clusters/eu", other).await;
+    let told = async || {
+        let events = Resource::namespaced("", "v1", "Event", "events");
+        let listed = hub.client.resource::<Object>(&events).list(&Selection::all()).await.expect("events");
+        let reasons =
+            listed.items.iter().filter(|seen| seen.object.str_at(&["reason"]) == "ClusterProfileNotOurs");
+        let counts = reasons.map(|seen| seen.object.0["count"].as_u64().unwrap_or(1));
+        counts.sum::<u64>()
+    };
+    let first = async {
+        while told().await == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), first).await.is_ok(), "no Event");
+    for region in ["eu-1", "eu-2", "eu-3"] {
+        hub.patch(CLUSTER, "eu", json!({ "spec": { "region": region } })).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(told().await, 1);
+    let kept = hub.get(PROFILE, "portolan-clusters/eu").await.expect("the profile");
+    assert!(!kept.0["status"].to_string().contains("eu-3"), "{kept:?}");
 }

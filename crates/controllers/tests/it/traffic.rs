@@ -1,5 +1,7 @@
 //! TrafficPolicies: boundaries that hold, the nearest endpoints first, weights, and clusters that do not see a service.
 
+use std::time::Duration;
+
 use portolan_api::conditions::multicluster::EXPORTERS_USED;
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::resources;
@@ -110,6 +112,39 @@ async fn the_nearest_cluster_serves_until_its_endpoints_are_not_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn clusters_with_the_same_property_are_near() {
+    let federation = exporting().await;
+    let (eu, hub) = (federation.member("eu"), &federation.hub);
+    hub.create(policy(&json!({ "nearness": { "tiers": [{ "property": { "name": "ring.example.com" } }] } })))
+        .await;
+    let told = hub.when(POLICY, "default/serve", |policy| condition(policy, "InEffect") == "False").await;
+    assert!(message(&told, "InEffect").contains("has the ClusterProperty ring.example.com"), "{told:?}");
+
+    let ring = |value: &str| {
+        json!({ "apiVersion": "about.k8s.io/v1beta1", "kind": "ClusterProperty",
+            "metadata": { "name": "ring.example.com" }, "spec": { "value": value } })
+    };
+    for (member, value) in [("eu", "a"), ("eu2", "b"), ("us", "a")] {
+        federation.member(member).create(ring(value)).await;
+    }
+    when_ready(eu, "second", false).await;
+    when_ready(eu, "us", true).await;
+    hub.when(POLICY, "default/serve", |policy| condition(policy, "InEffect") == "True").await;
+
+    // A cluster that changes its property is near by the next one.
+    let moved = json!({ "spec": { "value": "b" } });
+    eu.patch("about.k8s.io/v1beta1/ClusterProperty", "ring.example.com", moved).await;
+    when_ready(eu, "us", false).await;
+    when_ready(eu, "second", true).await;
+
+    // As a boundary, endpoints of other clusters are not there at all.
+    let boundary = json!({ "property": { "name": "ring.example.com", "values": ["a"] } });
+    hub.patch(POLICY, "default/serve", json!({ "spec": { "nearness": null, "boundary": boundary } })).await;
+    eu.when_gone(SLICE, &name_of("second")).await;
+    when_ready(eu, "us", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_a_service_is_not_visible_to_has_nothing_of_it() {
     let federation = exporting().await;
     let (eu, us, hub) = (federation.member("eu"), federation.member("us"), &federation.hub);
@@ -131,9 +166,52 @@ async fn a_cluster_that_a_service_is_not_visible_to_has_nothing_of_it() {
         "spec": { "type": "ClusterSetIP", "ports": [{ "port": 80, "protocol": "TCP" }] } }))
         .await;
     us.when_there("v1/Service", "default/derived-serve").await;
-    assert!(sources(us).await.is_empty());
+    // Each change of the endpoint makes a pass in every importing cluster: once eu has it, us could have it too.
+    for address in ["10.10.0.6", "10.10.0.7", "10.10.0.8"] {
+        let endpoints = json!([{ "addresses": [address], "conditions": { "ready": true } }]);
+        federation.member("eu2").patch(SLICE, "default/serve-1", json!({ "endpoints": endpoints })).await;
+        let has_it = |slice: &Object| slice.0["endpoints"][0]["addresses"] == json!([address]);
+        eu.when(SLICE, &name_of("second"), has_it).await;
+        for _ in 0..20 {
+            assert!(sources(us).await.is_empty(), "{address}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
     hub.delete(POLICY, "default/serve").await;
     us.when_there(SLICE, "default/imported-eu2-serve-1").await;
+}
+
+/// Ready endpoints of an exporter in a member.
+fn ready_endpoints(slice: &Object) -> usize {
+    let endpoints = slice.0["endpoints"].as_array().cloned().unwrap_or_default();
+    endpoints.iter().filter(|endpoint| endpoint["conditions"]["ready"] == true).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drained_endpoints_leave_step_by_step_and_come_back_so() {
+    let federation = exporting().await;
+    let (eu, hub) = (federation.member("eu"), &federation.hub);
+    let endpoints: Vec<Value> = (1..=20)
+        .map(|host| json!({ "addresses": [format!("10.20.1.{host}")], "conditions": { "ready": true } }))
+        .collect();
+    federation.member("us").patch(SLICE, "default/serve-1", json!({ "endpoints": endpoints })).await;
+    eu.when(SLICE, &name_of("us"), |slice| ready_endpoints(slice) == 20).await;
+    hub.create(policy(&json!({ "transitionSeconds": 4 }))).await;
+    hub.when(POLICY, "default/serve", |policy| condition(policy, "InEffect") == "True").await;
+    for (drained, is_return) in [(json!(["us"]), false), (json!([]), true)] {
+        hub.patch(POLICY, "default/serve", json!({ "spec": { "drainedClusters": drained } })).await;
+        let mut seen = vec![if is_return { 0 } else { 20 }];
+        let end = if is_return { 20 } else { 0 };
+        while seen.last() != Some(&end) {
+            let last = seen.last().copied();
+            let slice = eu.when(SLICE, &name_of("us"), |slice| Some(ready_endpoints(slice)) != last).await;
+            seen.push(ready_endpoints(&slice));
+        }
+        let is_ordered = |pair: &[usize]| if is_return { pair[0] < pair[1] } else { pair[0] > pair[1] };
+        assert!(seen.windows(2).all(is_ordered), "{seen:?}");
+        assert!(seen.len() >= 4, "in steps: {seen:?}");
+        when_ready(eu, "second", true).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

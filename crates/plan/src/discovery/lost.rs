@@ -10,6 +10,8 @@ use std::fmt;
 pub enum LostCause {
     /// The Secret of the Cluster object does not exist or lacks a key.
     NoCredential,
+    /// The user of the command may not read that Secret on the control plane.
+    NotAllowed,
     /// The API server does not accept the credential (401).
     CredentialRefused,
     /// The account of the control plane lacks a right to read (403).
@@ -50,6 +52,9 @@ impl Lost {
             LostCause::NoCredential => format!(
                 "`portolan join {cluster} --cluster-kubeconfig FILE` makes a new Secret for spec.secretRef of Cluster {cluster}"
             ),
+            LostCause::NotAllowed => format!(
+                "ask as a user with the right `get` on the Secret of spec.secretRef of Cluster {cluster}, on the control plane"
+            ),
             LostCause::CredentialRefused => format!(
                 "`portolan join {cluster} --cluster-kubeconfig FILE` again: it replaces the token in the Secret of \
                  spec.secretRef of Cluster {cluster}"
@@ -76,6 +81,7 @@ impl fmt::Display for LostCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoCredential => "its Secret on the control plane is gone or lacks a key",
+            Self::NotAllowed => "your account may not use the control plane's credential for it",
             Self::CredentialRefused => "its API server refuses the credential of the control plane",
             Self::RightsMissing => "the account of the control plane lacks a right there",
             Self::Certificate => "the certificate of its API server is not trusted",

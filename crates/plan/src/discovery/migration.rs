@@ -6,19 +6,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_api::annotations::service_import::DERIVED_SERVICE;
-use portolan_api::kubernetes::{Service, View};
+use portolan_api::kubernetes::{EndpointSlice, Service, View};
 use portolan_api::labels::endpoint_slice::{IMPORT_NAME, SOURCE_CLUSTER};
 use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey};
 
-use crate::import_marks::{is_import_of_set, is_managed, is_of_explicit_import, service_of_slice};
+use super::overview::is_own_slice;
+use crate::import_marks::{
+    import_of_slice, is_import_of_set, is_managed, is_of_explicit_import, is_slice_of_set, service_of_slice,
+};
 
 /// Objects of one member.
 #[derive(Debug, Clone, Default)]
 pub struct MemberObjects {
     /// Name of its cluster set.
     pub set: Option<String>,
+    /// Its id in the set.
+    pub id: Option<String>,
     /// ServiceImports.
     pub imports: Vec<Object>,
     /// Services.
@@ -71,6 +76,37 @@ pub struct Migration {
     pub addresses: Vec<String>,
     /// The steps, or why it cannot be migrated and what to do.
     pub steps: Result<Vec<Step>, String>,
+}
+
+/// Ids of the members of a set that export a service and have endpoints of it: an import of the set gets slices of each.
+pub fn sources<'a>(
+    service: &ObjectKey,
+    set: Option<&str>,
+    members: impl IntoIterator<Item = (&'a MemberObjects, &'a BTreeSet<ObjectKey>)>,
+) -> BTreeSet<String> {
+    let has_endpoints = |slice: &&Object| {
+        is_own_slice(slice, service)
+            && EndpointSlice::read(slice).is_ok_and(|view| !view.endpoints.is_empty())
+    };
+    let exporting = members.into_iter().filter(|(member, exported)| {
+        member.set.as_deref() == set
+            && exported.contains(service)
+            && member.slices.iter().any(|slice| has_endpoints(&slice))
+    });
+    exporting.filter_map(|(member, _)| member.id.clone()).collect()
+}
+
+/// The sources of which an importing member has no slice of its set yet.
+pub fn missing_sources<'a>(
+    import: &ObjectKey,
+    slices: impl IntoIterator<Item = &'a Object>,
+    sources: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let of_set = slices.into_iter().filter(|slice| {
+        is_slice_of_set(slice) && !slice.is_deleting() && import_of_slice(slice).as_ref() == Some(import)
+    });
+    let arrived: BTreeSet<&str> = of_set.filter_map(|slice| slice.label(SOURCE_CLUSTER)).collect();
+    sources.iter().filter(|source| !arrived.contains(source.as_str())).cloned().collect()
 }
 
 /// The migrations of all imports of a member that its set does not keep yet. `exported` are the services that a member of that set
@@ -166,11 +202,17 @@ fn steps(member: &MemberObjects, import: &Object, service: Option<&Object>) -> V
         marks.labels.insert(IMPORT_NAME.to_owned(), import.name().to_owned());
         steps.push(Step::MarkService(service.key(), marks));
         import_marks.annotations.insert(DERIVED_SERVICE.to_owned(), service.name().to_owned());
-        let is_left = |slice: &&Object| service_of_slice(slice) == Some(service.key()) && !is_managed(slice);
-        let slices = member.slices.iter().filter(is_left);
-        let slices = slices.filter(|slice| slice.label(SOURCE_CLUSTER).is_some());
-        left.extend(slices.map(|slice| Step::DeleteSlice(slice.key())));
     }
+    // Slices that another implementation has imported: they name the derived Service, or the import only, as Submariner's do.
+    let of_service =
+        |slice: &Object| service.is_some_and(|service| service_of_slice(slice) == Some(service.key()));
+    let of_import = |slice: &Object| {
+        slice.namespace() == import.namespace() && slice.label(IMPORT_NAME) == Some(import.name())
+    };
+    let is_left = |slice: &&Object| {
+        (of_service(slice) || of_import(slice)) && slice.label(SOURCE_CLUSTER).is_some() && !is_managed(slice)
+    };
+    left.extend(member.slices.iter().filter(is_left).map(|slice| Step::DeleteSlice(slice.key())));
     steps.push(Step::MarkImport(import.key(), import_marks));
     steps.extend(left);
     steps
@@ -207,6 +249,7 @@ mod tests {
         let by_hand = json!({ "kubernetes.io/service-name": of });
         MemberObjects {
             set: Some("prod".to_owned()),
+            id: Some("west".to_owned()),
             imports: vec![import],
             services: vec![service],
             slices: vec![slice("theirs", theirs), slice("by-hand", by_hand)],
@@ -290,5 +333,78 @@ mod tests {
             [],
             "the set's own"
         );
+    }
+
+    #[test]
+    fn slices_of_submariner_go_although_no_service_is_derived() {
+        let marks = json!({ "labels": { "lighthouse.submariner.io/sourceNamespace": "shop" } });
+        let mut member = member(import(marks, "ClusterSetIP"), service("web", json!({})));
+        let slice = |name: &str, labels: Value| {
+            Object(json!({ "metadata": { "namespace": "shop", "name": name, "labels": labels } }))
+        };
+        member.slices = vec![
+            slice(
+                "web-east",
+                json!({ "endpointslice.kubernetes.io/managed-by": "lighthouse-agent.submariner.io",
+                "multicluster.kubernetes.io/service-name": "web", "multicluster.kubernetes.io/source-cluster": "east" }),
+            ),
+            slice(
+                "db-east",
+                json!({ "multicluster.kubernetes.io/service-name": "db",
+                "multicluster.kubernetes.io/source-cluster": "east" }),
+            ),
+            slice("web-1", json!({ "kubernetes.io/service-name": "web" })),
+            slice(
+                "ours",
+                json!({ "karmada.io/managed": "true", "multicluster.kubernetes.io/service-name": "web",
+                "multicluster.kubernetes.io/source-cluster": "east" }),
+            ),
+        ];
+        let found = migrations(&member, &exported());
+        let steps = found[0].steps.as_ref().expect("it can be migrated");
+        let [Step::MarkImport(..), Step::DeleteSlice(slice)] = steps.as_slice() else { panic!("{steps:?}") };
+        assert_eq!(slice.name, "web-east");
+    }
+
+    #[test]
+    fn old_slices_wait_for_those_of_every_exporter_with_endpoints() {
+        let own = |addresses: &[&str]| {
+            Object(
+                json!({ "addressType": "IPv4", "metadata": { "namespace": "shop", "name": "web-1", "labels": {
+                "kubernetes.io/service-name": "web" } }, "endpoints": [{ "addresses": addresses }] }),
+            )
+        };
+        let exporting = |id: &str, set: &str, slices: Vec<Object>| MemberObjects {
+            set: Some(set.to_owned()),
+            id: Some(id.to_owned()),
+            slices,
+            ..MemberObjects::default()
+        };
+        let mut empty = own(&[]);
+        empty.0["endpoints"] = json!([]);
+        let (service, all, none) = (ObjectKey::namespaced("shop", "web"), exported(), BTreeSet::new());
+        let members = [
+            (exporting("east", "prod", vec![own(&["10.0.0.1"])]), &all),
+            (exporting("north", "prod", vec![own(&["10.0.0.2"])]), &all),
+            (exporting("empty", "prod", vec![empty]), &all),
+            (exporting("silent", "prod", vec![own(&["10.0.0.3"])]), &none),
+            (exporting("apart", "other", vec![own(&["10.0.0.4"])]), &all),
+        ];
+        let sources =
+            sources(&service, Some("prod"), members.iter().map(|(member, exported)| (member, *exported)));
+        assert_eq!(sources.iter().map(String::as_str).collect::<Vec<_>>(), ["east", "north"]);
+
+        let imported = |source: &str, manager: &str| {
+            Object(json!({ "metadata": { "namespace": "shop", "name": format!("web-{source}"), "labels": {
+                "karmada.io/managed": "true", "portolan.dev/clusterset": "prod",
+                "endpointslice.kubernetes.io/managed-by": manager,
+                "multicluster.kubernetes.io/service-name": "web", "multicluster.kubernetes.io/source-cluster": source } } }))
+        };
+        let manager = "endpointslice-controller.portolan.dev";
+        let missing =
+            |slices: &[Object]| missing_sources(&service, slices, &sources).into_iter().collect::<Vec<_>>();
+        assert_eq!(missing(&[]), ["east", "north"]);
+        assert_eq!(missing(&[imported("east", manager), imported("north", "other")]), ["north"]);
+        assert!(missing(&[imported("east", manager), imported("north", manager)]).is_empty());
     }
 }

@@ -6,6 +6,7 @@
 use portolan_api::cluster::Cluster;
 use portolan_api::traffic::{Locality, TrafficArea, TrafficPolicy};
 
+use super::properties::Properties;
 use crate::propagation::affinity;
 
 /// Whether clients in a cluster see a service with these policies.
@@ -19,25 +20,30 @@ pub fn boundary_against<'a>(
     policies: &[&'a TrafficPolicy],
     importer: &Cluster,
     exporter: &Cluster,
+    properties: &Properties,
 ) -> Option<&'a TrafficPolicy> {
     let is_outside = |policy: &&&TrafficPolicy| {
-        policy.spec.boundary.as_ref().is_some_and(|boundary| !contains(boundary, importer, exporter))
+        let boundary = policy.spec.boundary.as_ref();
+        boundary.is_some_and(|boundary| !contains(boundary, importer, exporter, properties))
     };
     policies.iter().find(is_outside).copied()
 }
 
 /// The tier of an exporter for clients in `importer`, from 0; the number of tiers for one that is in none of them.
-pub fn tier(tiers: &[TrafficArea], importer: &Cluster, exporter: &Cluster) -> usize {
-    let found = tiers.iter().position(|tier| contains(tier, importer, exporter));
+pub fn tier(tiers: &[TrafficArea], importer: &Cluster, exporter: &Cluster, properties: &Properties) -> usize {
+    let found = tiers.iter().position(|tier| contains(tier, importer, exporter, properties));
     found.unwrap_or(tiers.len())
 }
 
 /// Whether an area, seen from `importer`, has the exporter.
-fn contains(area: &TrafficArea, importer: &Cluster, exporter: &Cluster) -> bool {
+fn contains(area: &TrafficArea, importer: &Cluster, exporter: &Cluster, properties: &Properties) -> bool {
+    let (from, to) = (&importer.metadata.name, &exporter.metadata.name);
+    let has_property = area.property.as_ref().is_none_or(|wanted| properties.fits(wanted, from, to));
     let is_within = area.within.is_none_or(|locality| have_in_common(locality, importer, exporter));
     let is_named = area.cluster_affinity.as_ref().is_none_or(|wanted| affinity::matches(wanted, exporter));
-    // A stored area without both is refused by the schema; it contains nothing, because a boundary must not leak.
-    (area.within.is_some() || area.cluster_affinity.is_some()) && is_within && is_named
+    // A stored area without any of them is refused by the schema; it contains nothing, because a boundary must not leak.
+    let is_empty = area.within.is_none() && area.cluster_affinity.is_none() && area.property.is_none();
+    !is_empty && is_within && is_named && has_property
 }
 
 /// Whether two clusters are as near to each other. What is not known of a cluster is not in common.
@@ -65,8 +71,10 @@ fn zones(cluster: &Cluster) -> impl Iterator<Item = &str> {
 pub(super) mod tests {
     use portolan_api::meta::ObjectMeta;
     use portolan_api::policy::ClusterAffinity;
+    use portolan_api::traffic::PropertyRequirement;
 
     use super::*;
+    use crate::discovery::properties::tests::properties;
 
     /// A cluster in a place such as `aws/eu/eu-a`.
     pub(in crate::discovery) fn cluster(name: &str, place: &str) -> Cluster {
@@ -84,7 +92,7 @@ pub(super) mod tests {
     }
 
     fn within(locality: Locality) -> TrafficArea {
-        TrafficArea { within: Some(locality), cluster_affinity: None }
+        TrafficArea { within: Some(locality), ..TrafficArea::default() }
     }
 
     #[test]
@@ -118,11 +126,26 @@ pub(super) mod tests {
     fn a_cluster_is_in_the_first_tier_that_has_it() {
         let (importer, near, far) =
             (cluster("west", "aws/eu/a"), cluster("east", "aws/eu/b"), cluster("ap", "aws/ap/c"));
-        let both =
-            TrafficArea { within: Some(Locality::Region), cluster_affinity: Some(named(&["ap", "east"])) };
+        let both = TrafficArea { cluster_affinity: Some(named(&["ap", "east"])), ..within(Locality::Region) };
         let tiers = [within(Locality::Cluster), both, within(Locality::Region)];
-        assert_eq!([&importer, &near, &far].map(|exporter| tier(&tiers, &importer, exporter)), [0, 1, 3]);
-        assert_eq!(tier(&[], &importer, &far), 0, "without tiers all are equal");
+        let none = Properties::default();
+        let tiers_of = |properties: &Properties, tiers: &[TrafficArea]| {
+            [&importer, &near, &far].map(|exporter| tier(tiers, &importer, exporter, properties))
+        };
+        assert_eq!(tiers_of(&none, &tiers), [0, 1, 3]);
+        assert_eq!(tiers_of(&none, &[]), [0; 3], "without tiers all are equal");
+        let ring = |values: &[&str]| TrafficArea {
+            property: Some(PropertyRequirement {
+                name: "ring".to_owned(),
+                values: values.iter().map(|value| (*value).to_owned()).collect(),
+            }),
+            ..TrafficArea::default()
+        };
+        let rings = properties(&["west ring 1", "east ring 2", "ap ring 1"]);
+        assert_eq!(tiers_of(&rings, &[ring(&[]), ring(&["2"])]), [0, 1, 0]);
+        assert_eq!(tiers_of(&none, &[ring(&[])]), [0, 1, 1], "nothing is known");
+        let near_ring = TrafficArea { within: Some(Locality::Region), ..ring(&["1"]) };
+        assert_eq!(tiers_of(&rings, &[near_ring]), [0, 1, 1], "all of an area hold");
     }
 
     #[test]
@@ -134,13 +157,15 @@ pub(super) mod tests {
         };
         let region = policy(Some(within(Locality::Region)), Some(named(&["west", "east"])));
         let list = policy(
-            Some(TrafficArea { within: None, cluster_affinity: Some(named(&["ap", "east"])) }),
+            Some(TrafficArea { cluster_affinity: Some(named(&["ap", "east"])), ..TrafficArea::default() }),
             Some(named(&["west", "ap"])),
         );
         let (importer, near, far) =
             (cluster("west", "aws/eu/a"), cluster("east", "aws/eu/b"), cluster("ap", "aws/ap/c"));
         let outside = |policies: &[&TrafficPolicy]| {
-            [&importer, &near, &far].map(|exporter| boundary_against(policies, &importer, exporter).is_some())
+            [&importer, &near, &far].map(|exporter| {
+                boundary_against(policies, &importer, exporter, &Properties::default()).is_some()
+            })
         };
         assert_eq!(outside(&[]), [false; 3]);
         assert_eq!(outside(&[&region]), [false, false, true]);

@@ -8,21 +8,27 @@ use portolan_api::meta::Condition;
 use portolan_api::policy::ClusterAffinity;
 use portolan_api::traffic::{TrafficPolicy, TrafficPolicySpec, WithdrawalPolicy};
 
+use super::properties::{Properties, areas, required};
 use super::traffic_policy::age;
 use crate::propagation::affinity;
 
 /// Names that are listed in one message, at most.
 const MAX_NAMED: usize = 20;
 
-/// The condition of a policy; `of_namespace` are all policies of its namespace, `clusters` those of the federation.
+/// The condition of a policy; `of_namespace` are all policies of its namespace, `clusters` those of the federation, with their
+/// properties.
 pub fn in_effect(
     policy: &TrafficPolicy,
     of_namespace: &[&TrafficPolicy],
-    clusters: &[&Cluster],
+    (clusters, properties): (&[&Cluster], &Properties),
     now: &str,
 ) -> Condition {
-    let found =
-        [unmatched(&policy.spec, clusters), unknown(&policy.spec, clusters), overruled(policy, of_namespace)];
+    let found = [
+        unmatched(&policy.spec, clusters),
+        unknown(&policy.spec, clusters),
+        without_property(&policy.spec, properties),
+        overruled(policy, of_namespace),
+    ];
     let found: Vec<(&str, String)> = found.into_iter().flatten().collect();
     let generation = Some(policy.metadata.generation).filter(|generation| *generation > 0);
     let (is_true, reason, message) = match found.first() {
@@ -57,9 +63,8 @@ fn unmatched(spec: &TrafficPolicySpec, clusters: &[&Cluster]) -> Option<(&'stati
 /// Names of clusters that the federation does not have.
 fn unknown(spec: &TrafficPolicySpec, clusters: &[&Cluster]) -> Option<(&'static str, String)> {
     let known: BTreeSet<&str> = clusters.iter().map(|cluster| cluster.metadata.name.as_str()).collect();
-    let of_tiers = spec.nearness.iter().flat_map(|nearness| &nearness.tiers);
-    let areas = spec.boundary.iter().chain(of_tiers).filter_map(|area| area.cluster_affinity.as_ref());
-    let of_affinities = areas
+    let of_areas = areas(spec).filter_map(|area| area.cluster_affinity.as_ref());
+    let of_affinities = of_areas
         .chain(&spec.visible_to)
         .flat_map(|affinity| affinity.cluster_names.iter().chain(&affinity.exclude_clusters));
     let named = of_affinities.chain(spec.weights.keys()).chain(&spec.drained_clusters);
@@ -69,6 +74,19 @@ fn unknown(spec: &TrafficPolicySpec, clusters: &[&Cluster]) -> Option<(&'static 
         let message =
             format!("the policy names clusters that the federation does not have: {}", listed.join(", "));
         (reasons::UNKNOWN_CLUSTER, message)
+    })
+}
+
+/// Properties that no cluster of the federation has.
+fn without_property(spec: &TrafficPolicySpec, properties: &Properties) -> Option<(&'static str, String)> {
+    let names: BTreeSet<&str> = required(spec).map(|wanted| wanted.name.as_str()).collect();
+    let missing: Vec<&str> = names.into_iter().filter(|name| !properties.has(name)).take(MAX_NAMED).collect();
+    (!missing.is_empty()).then(|| {
+        let message = format!(
+            "no cluster of the federation has the ClusterProperty {}: write it in the clusters, which have to be in a cluster set",
+            missing.join(", ")
+        );
+        (reasons::NO_CLUSTER_SELECTED, message)
     })
 }
 
@@ -123,8 +141,11 @@ fn exclusive_fields(spec: &TrafficPolicySpec) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use portolan_api::traffic::PropertyRequirement;
+
     use super::*;
     use crate::discovery::nearness::tests::cluster;
+    use crate::discovery::properties::tests::properties;
 
     fn policy(name: &str, since: &str, services: &[&str], spec: TrafficPolicySpec) -> TrafficPolicy {
         let mut policy = TrafficPolicy { spec, ..TrafficPolicy::default() };
@@ -151,6 +172,12 @@ mod tests {
             |name: &str| TrafficPolicySpec { visible_to: Some(named(name)), ..TrafficPolicySpec::default() };
         let drained =
             TrafficPolicySpec { drained_clusters: vec!["wset".to_owned()], ..TrafficPolicySpec::default() };
+        let ring = |name: &str| {
+            let mut spec = TrafficPolicySpec::default();
+            spec.boundary.get_or_insert_default().property =
+                Some(PropertyRequirement { name: name.to_owned(), values: Vec::new() });
+            spec
+        };
         let older = policy("a", "t1", &["web", "db"], weighted());
         let all = policy("all", "t1", &[], weighted());
         let cases = [
@@ -190,11 +217,19 @@ mod tests {
             ),
             ("seen by none", policy("b", "t2", &[], visible("wset")), vec![], "no cluster has the service"),
             ("a mistyped name", policy("b", "t2", &[], drained), vec![], "does not have: wset"),
+            ("a property that a cluster has", policy("b", "t2", &[], ring("ring")), vec![], "InEffect"),
+            (
+                "a mistyped property",
+                policy("b", "t2", &[], ring("rnig")),
+                vec![],
+                "has the ClusterProperty rnig",
+            ),
         ];
         let (east, west) = (cluster("east", ""), cluster("west", ""));
         for (name, policy, mut others, want) in cases {
             others.push(&policy);
-            let condition = in_effect(&policy, &others, &[&east, &west], "t9");
+            let condition =
+                in_effect(&policy, &others, (&[&east, &west], &properties(&["east ring 1"])), "t9");
             let text = if condition.is_true() { &condition.reason } else { &condition.message };
             assert!(text.contains(want), "{name}: {condition:?}");
         }

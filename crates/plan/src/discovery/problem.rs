@@ -8,6 +8,7 @@ use std::fmt;
 use portolan_api::kubernetes::{EndpointSlice, Service, View};
 use portolan_object::{Object, ObjectKey};
 
+use super::slice_ports::unusable_ports;
 use super::slices::is_exportable;
 use super::usage::NotUsed;
 use crate::import_marks::{is_of_explicit_import, is_of_set, is_slice_of_explicit_import, is_slice_of_set};
@@ -141,20 +142,18 @@ pub fn export_doubts(service: Option<&Object>, slices: &[&Object]) -> Vec<String
                 .to_owned(),
         );
     }
-    let is_without_ports = |slice: &&&Object| {
-        is_exportable(slice)
-            && EndpointSlice::read(slice)
-                .is_ok_and(|view| view.ports.is_empty() && !view.endpoints.is_empty())
-    };
-    let has_ports = !spec.ports.is_empty();
-    let without_ports = slices.iter().filter(|_| has_ports).filter(is_without_ports).take(MAX_NAMED);
-    let names: Vec<&str> = without_ports.map(|slice| slice.name()).collect();
-    if !names.is_empty() {
+    let exported = slices.iter().filter(|slice| is_exportable(slice));
+    let unusable = exported.filter_map(|slice| {
+        let why = unusable_ports(&spec, &EndpointSlice::read(slice).ok()?)?;
+        Some(format!("EndpointSlice {} {why}", slice.name()))
+    });
+    let unusable: Vec<String> = unusable.take(MAX_NAMED).collect();
+    if !unusable.is_empty() {
         let effect = if spec.is_headless() { "have no SRV records" } else { "get no traffic" };
         doubts.push(format!(
-            "EndpointSlice {} has no ports, so that its endpoints {effect}: check spec.ports[].targetPort of the Service \
-             against the ports of the pods",
-            names.join(", ")
+            "{}, so that the endpoints {effect}: check spec.ports[] of the Service against the ports of the pods and of the \
+             EndpointSlice",
+            unusable.join("; ")
         ));
     }
     doubts
@@ -193,7 +192,13 @@ mod tests {
                 slice("a", json!([])),
                 Some("get no traffic"),
             ),
-            ("unset", service(json!({ "ports": port })), slice("a", Value::Null), Some("targetPort")),
+            ("unset", service(json!({ "ports": port })), slice("a", Value::Null), Some("spec.ports[]")),
+            (
+                "another port",
+                service(json!({ "ports": port })),
+                slice("a", json!([{ "name": "web", "port": 80 }])),
+                Some("has the ports web/TCP, and the Service has http/TCP"),
+            ),
             (
                 "headless",
                 service(json!({ "ports": port, "clusterIP": "None" })),

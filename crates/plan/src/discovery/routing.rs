@@ -9,6 +9,7 @@ use portolan_api::cluster::Cluster;
 use portolan_api::traffic::TrafficPolicy;
 
 use super::nearness::{boundary_against, is_visible, tier};
+use super::properties::Properties;
 use super::traffic_policy::{ExporterState, usage};
 use super::usage::NotUsed;
 
@@ -84,6 +85,7 @@ pub fn routing(
     policies: &[&TrafficPolicy],
     importer: Option<&Cluster>,
     exporters: &[Exporting<'_>],
+    properties: &Properties,
 ) -> Routing {
     let mut routing = Routing::default();
     for exporter in exporters {
@@ -102,7 +104,9 @@ pub fn routing(
     routing.boundaries = bounded.map(|policy| policy.metadata.name.clone()).collect();
     let known = || exporters.iter().filter_map(|exporter| Some((&exporter.label, exporter.cluster?)));
     if !routing.boundaries.is_empty() {
-        let inside = known().filter(|(_, cluster)| boundary_against(policies, importer, cluster).is_none());
+        let is_inside =
+            |cluster: &Cluster| boundary_against(policies, importer, cluster, properties).is_none();
+        let inside = known().filter(|(_, cluster)| is_inside(cluster));
         routing.inside = Some(inside.map(|(label, _)| label.clone()).collect());
     }
     let Some(policy) = policies.first() else { return routing };
@@ -110,7 +114,8 @@ pub fn routing(
     let seconds = u64::try_from(policy.spec.transition_seconds.unwrap_or_default()).unwrap_or_default();
     routing.transition = Duration::from_secs(seconds);
     if let Some(nearness) = &policy.spec.nearness {
-        let tiers = known().map(|(label, cluster)| (label.clone(), tier(&nearness.tiers, importer, cluster)));
+        let tier = |cluster: &Cluster| tier(&nearness.tiers, importer, cluster, properties);
+        let tiers = known().map(|(label, cluster)| (label.clone(), tier(cluster)));
         routing.tiers = tiers.collect();
         let minimum = nearness.minimum_ready_percent.unwrap_or_default();
         routing.minimum_ready_percent = usize::try_from(minimum).unwrap_or_default();
@@ -152,7 +157,7 @@ mod tests {
     #[test]
     fn exporters_are_called_by_their_labels_and_an_unknown_one_is_outside_of_every_boundary() {
         let (west, east) = (cluster("west", "aws/eu/a"), cluster("east", "aws/us/b"));
-        let within = |locality| TrafficArea { within: Some(locality), cluster_affinity: None };
+        let within = |locality| TrafficArea { within: Some(locality), ..TrafficArea::default() };
         let bounded = policy("eu", |policy| {
             policy.spec.boundary = Some(within(Locality::Region));
             policy.spec.nearness =
@@ -163,7 +168,7 @@ mod tests {
         let mut unknown = exporting("north", None);
         unknown.state.withdrawn = Some(Cause::Dead);
         let exporters = [exporting("first", Some(&west)), exporting("second", Some(&east)), unknown];
-        let routing = routing(&[&bounded], Some(&west), &exporters);
+        let routing = routing(&[&bounded], Some(&west), &exporters, &Properties::default());
         let outside = ["first", "second", "north", "new"].map(|label| routing.is_outside(label));
         assert_eq!(outside, [false, true, true, true]);
         assert_eq!(["first", "second", "north"].map(|label| routing.tier(label)), [0, 1, usize::MAX]);
@@ -182,12 +187,14 @@ mod tests {
         let free = policy("free", |_| {});
         let west = cluster("west", "");
         let is_hidden = |policies: &[&TrafficPolicy], importer: Option<&Cluster>| {
-            routing(policies, importer, &[]).is_hidden
+            routing(policies, importer, &[], &Properties::default()).is_hidden
         };
         assert!(!is_hidden(&[&limit], Some(&west)) && !is_hidden(&[&free], None));
         assert!(is_hidden(&[&limit], None));
-        assert!(routing(&[], None, &[]).is_plain() && routing(&[&free], None, &[]).is_plain());
+        let plain =
+            |policies: &[&TrafficPolicy]| routing(policies, None, &[], &Properties::default()).is_plain();
+        assert!(plain(&[]) && plain(&[&free]));
         let slow = policy("slow", |policy| policy.spec.transition_seconds = Some(30));
-        assert!(!routing(&[&slow], None, &[]).is_plain(), "what is drained later was in use before");
+        assert!(!plain(&[&slow]), "what is drained later was in use before");
     }
 }

@@ -77,6 +77,8 @@ pub struct ImportingMember<'a> {
     pub import: Option<&'a Object>,
     /// The object with the name of the derived Service, with or without the labels of the set.
     pub derived_service: Option<&'a Object>,
+    /// Other Services with the labels of the import: the one before another one was taken over.
+    pub leftover_services: Vec<&'a Object>,
     /// EndpointSlices of the import.
     pub slices: Vec<&'a Object>,
 }
@@ -148,16 +150,15 @@ impl Pass<'_> {
     }
 }
 
-/// The name of the object in a member that is the derived Service of `service`, or that has its name. `import` is the import of the
-/// set; its annotation names a Service that was taken over, which counts if `is_of_import` says that it has the labels of the import.
-pub fn derived_service_name(
-    service: &ObjectKey,
-    import: Option<&Object>,
-    is_of_import: impl Fn(&str) -> bool,
-) -> String {
+/// The name of the object in a member that is the derived Service of `service`, or that has its name. `held` are the names of the
+/// Services with the labels of the import. One of them that was taken over from another implementation of the API has the address
+/// that clients use: it stays the derived Service, also when the import, which names it in its annotation, was deleted.
+pub fn derived_service_name(service: &ObjectKey, import: Option<&Object>, held: &BTreeSet<String>) -> String {
+    let default = names::derived_service_of_set(&service.namespace, &service.name);
     let named = import.and_then(|import| import.annotation(annotations::service_import::DERIVED_SERVICE));
-    let named = named.filter(|name| is_of_import(name));
-    named.map_or_else(|| names::derived_service_of_set(&service.namespace, &service.name), str::to_owned)
+    let named = named.and_then(|name| held.get(name));
+    let taken_over = || held.iter().find(|name| **name != default);
+    named.or_else(taken_over).cloned().unwrap_or(default)
 }
 
 /// Computes the steps for `service`, in the order to take them; `exported` is `None` in a member without a set.
@@ -201,6 +202,9 @@ pub fn plan_set_import(
     }
     let clusters = exported.exports.iter().map(|export| export.cluster.clone()).chain(unseen).collect();
     actions.extend(plan_status(&pass, clusters, &usability, now));
+    // The import names its derived Service by now. What does not have the label of this control plane is not its to delete.
+    let leftover = member.leftover_services.iter().filter(|service| is_own(service, member.control_plane));
+    actions.extend(leftover.map(|service| SetImportAction::DeleteService(service.key())));
     actions
 }
 
@@ -354,10 +358,11 @@ fn delete_all(member: &ImportingMember<'_>, exported: Option<&ExportedService<'_
                 .is_none_or(|exported| exported.routing.is_hidden || is_source_known(slice, exported, own))
         })
         .flat_map(|slice| delete_slice(slice, own));
-    let service = member.derived_service.filter(is_deletable);
-    let service =
-        service.map(|service| step(service, SetImportAction::PutService, SetImportAction::DeleteService));
-    import.into_iter().chain(slices).chain(service).collect()
+    let services = member.derived_service.into_iter().chain(member.leftover_services.iter().copied());
+    let services = services.filter(is_deletable);
+    let services =
+        services.map(|service| step(service, SetImportAction::PutService, SetImportAction::DeleteService));
+    import.into_iter().chain(slices).chain(services).collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //! traffic, the problem of another one is a doubt.
 
 mod address_range;
+mod agent;
 mod connection;
 mod derived;
 mod endpoints;
@@ -21,7 +22,10 @@ mod facts;
 mod finding;
 mod import_ports;
 mod importing;
+mod isolation;
+mod known;
 mod link;
+mod native;
 mod network;
 pub mod probe;
 mod set;
@@ -31,9 +35,11 @@ mod unwritten;
 
 use std::fmt;
 
+pub use agent::Agent;
 pub use connection::Proof;
-pub use facts::{Clusterset, Dns, Facts, Known, Listed, LookupError, Member, Namespace, Ready, View};
+pub use facts::{Clusterset, Dns, Facts, LookupError, Member, Namespace, View};
 pub use finding::Finding;
+pub use known::{HubKind, Known, Listed, Native, Ready, Unread};
 
 /// A step on the path from the export to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -200,10 +206,18 @@ pub fn diagnose(facts: &Facts, from: &str) -> Diagnosis {
     for hop in Hop::ALL {
         let found = match hop {
             Hop::Link => link::link(facts, from),
-            Hop::Export => exporting::export(facts),
+            Hop::Export => match facts.native() {
+                Some(native) => native::providers(facts, native),
+                None => exporting::export(facts),
+            },
             Hop::Endpoints => endpoints::endpoints(facts),
-            Hop::Set => set::set(facts, from),
+            Hop::Set => match facts.native() {
+                Some(native) => native::consumer(facts, native, from),
+                None => set::set(facts, from),
+            },
+            Hop::Import if facts.native().is_some() => native::import(),
             Hop::Import => importing::import(facts, from),
+            Hop::Service if facts.native().is_some() => native::service(facts, from),
             Hop::Service => derived::derived(facts, from),
             Hop::Slices => slices::slices(facts, from),
             Hop::Dns => network::dns(facts, from),
@@ -221,6 +235,14 @@ pub fn diagnose(facts: &Facts, from: &str) -> Diagnosis {
 /// Default client clusters: those that import the service or share a clusterset with an exporter; else those that do not
 /// export it; else all.
 pub fn consumers(facts: &Facts) -> Vec<String> {
+    if let Some(native) = facts.native() {
+        let is_consumer = |member: &&Member| native.consumers.contains(&member.name);
+        let joined: Vec<String> =
+            facts.members.iter().filter(is_consumer).map(|member| member.name.clone()).collect();
+        if !joined.is_empty() {
+            return joined;
+        }
+    }
     let named = |member: &Member| facts.views().any(|(_, view)| facts.names_exporter(view, member));
     let lost = facts.lost().map(|(member, _)| member).filter(|member| named(member));
     let exporters: Vec<&Member> = facts.exporters().map(|(member, _)| member).chain(lost).collect();

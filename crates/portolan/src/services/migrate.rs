@@ -2,14 +2,15 @@
 //! a user, has made. Names and addresses stay.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use portolan_api::clusterset::SET_PROPERTY;
+use portolan_api::clusterset::{ID_PROPERTY, SET_PROPERTY};
 use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::discovery::migration::{Marks, MemberObjects, Migration, Origin, Step, migrations};
-use portolan_plan::import_marks::{import_of_slice, is_slice_of_set};
+use portolan_plan::discovery::migration::{
+    Marks, MemberObjects, Migration, Origin, Step, migrations, missing_sources, sources,
+};
 use portolan_runtime::client::{Delete, Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::json;
@@ -48,7 +49,8 @@ pub(super) async fn run(arguments: MigrateServices) -> Result<()> {
     }
     let mut count = 0;
     for (cluster, member) in &members {
-        let exported = exported(&members, member.objects.set.as_deref());
+        let set = member.objects.set.as_deref();
+        let exported = exported(&members, set);
         for migration in
             migrations(&member.objects, &exported).iter().filter(|one| is_wanted(&arguments.names, one))
         {
@@ -56,7 +58,8 @@ pub(super) async fn run(arguments: MigrateServices) -> Result<()> {
             anstream::print!("{}", text(cluster, migration));
             if let (true, Ok(steps), Some(client)) = (arguments.apply, &migration.steps, clients.get(cluster))
             {
-                take(client, &migration.import, steps)
+                let read = members.iter().map(|(_, other)| (&other.objects, &other.exports));
+                take(client, &migration.import, steps, &sources(&migration.import, set, read))
                     .await
                     .with_context(|| format!("in cluster {cluster}"))?;
             }
@@ -85,15 +88,16 @@ fn exported(members: &[(String, Read)], set: Option<&str>) -> BTreeSet<ObjectKey
 async fn read(client: Client, namespace: String) -> Result<Read, ClientError> {
     let discovery = client.discover().await?;
     let selection = Selection::namespace(namespace);
-    let (set, imports, exports, services, slices) = futures::try_join!(
+    let (set, id, imports, exports, services, slices) = futures::try_join!(
         property(&client, &discovery, SET_PROPERTY),
+        property(&client, &discovery, ID_PROPERTY),
         list(&client, &discovery, (GROUP, "ServiceImport"), &selection),
         list(&client, &discovery, (GROUP, "ServiceExport"), &selection),
         list(&client, &discovery, ("", "Service"), &selection),
         list(&client, &discovery, ("discovery.k8s.io", "EndpointSlice"), &selection),
     )?;
     let exports = exports.iter().filter(|export| !export.is_deleting()).map(Object::key).collect();
-    Ok(Read { objects: MemberObjects { set, imports, services, slices }, exports })
+    Ok(Read { objects: MemberObjects { set, id, imports, services, slices }, exports })
 }
 
 /// One migration as lines.
@@ -126,7 +130,8 @@ fn text(cluster: &str, migration: &Migration) -> String {
     text
 }
 
-async fn take(client: &Client, import: &ObjectKey, steps: &[Step]) -> Result<()> {
+/// Takes the steps. Slices are deleted once those of each source are there.
+async fn take(client: &Client, import: &ObjectKey, steps: &[Step], sources: &BTreeSet<String>) -> Result<()> {
     let mut has_slices = false;
     for step in steps {
         match step {
@@ -143,7 +148,7 @@ async fn take(client: &Client, import: &ObjectKey, steps: &[Step]) -> Result<()>
             }
             Step::DeleteSlice(key) => {
                 if !has_slices {
-                    wait_for_slices(client, import).await?;
+                    wait_for_slices(client, import, sources).await?;
                     has_slices = true;
                 }
                 let slices = client.resource::<Object>(&resources::ENDPOINT_SLICE.into());
@@ -169,27 +174,25 @@ async fn mark(
     client.resource::<Object>(resource).patch(key, &Patch::Merge(patch)).await.map(drop)
 }
 
-/// Waits until the set has written an EndpointSlice of the import.
-async fn wait_for_slices(client: &Client, import: &ObjectKey) -> Result<()> {
+/// Waits until the set has written an EndpointSlice of the import for each source.
+async fn wait_for_slices(client: &Client, import: &ObjectKey, sources: &BTreeSet<String>) -> Result<()> {
     let api = client.resource::<Object>(&resources::ENDPOINT_SLICE.into());
     let selection = Selection::namespace(import.namespace.clone());
-    let there = async {
-        loop {
-            let listed = api.list(&selection).await?;
-            let of_import =
-                |slice: &Object| is_slice_of_set(slice) && import_of_slice(slice).as_ref() == Some(import);
-            if listed.items.iter().any(|seen| of_import(&seen.object)) {
-                return Ok::<(), ClientError>(());
-            }
-            tokio::time::sleep(POLL_INTERVAL).await;
+    let end = Instant::now() + SLICES_TIMEOUT;
+    loop {
+        let listed = api.list(&selection).await.context("cannot list EndpointSlices")?;
+        let missing = missing_sources(import, listed.items.iter().map(|seen| &seen.object), sources);
+        if missing.is_empty() {
+            return Ok(());
         }
-    };
-    match tokio::time::timeout(SLICES_TIMEOUT, there).await {
-        Ok(there) => there.context("cannot list EndpointSlices"),
-        Err(_) => bail!(
-            "the set has written no EndpointSlice of {import} within {} s: the old ones stay; `portolan why service {}` says why",
-            SLICES_TIMEOUT.as_secs(),
-            import.name
-        ),
+        if Instant::now() >= end {
+            bail!(
+                "the set has not written the EndpointSlices of {import} from {} within {} s: the old ones stay; `portolan why \
+                 service {import}` says why",
+                missing.into_iter().collect::<Vec<_>>().join(", "),
+                SLICES_TIMEOUT.as_secs()
+            );
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

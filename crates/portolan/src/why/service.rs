@@ -76,11 +76,18 @@ async fn ask(arguments: WhyService) -> Result<Answer> {
     let hub = arguments.hub.hub().await?;
     let key = key(&arguments.name, arguments.namespace.as_deref(), &hub.namespace)?;
     let hub = hub.client;
-    if let Some(worst) = explain(&hub, &key).await? {
-        return Ok(Answer::OfFederation(key, worst));
+    let mut unread = Vec::new();
+    match explain(&hub, &key).await {
+        Ok(Some(worst)) => return Ok(Answer::OfFederation(key, worst)),
+        Ok(None) => {}
+        Err(error) => unread.push(known::unread_federation(error)?),
     }
     let connected = members_with_credentials(&hub, &[]).await?;
-    let mut known = known::of_members(&hub).await.context("cannot read the control plane")?;
+    let cannot_read = "cannot read the control plane";
+    let mut known = known::of_members(&hub, &mut unread).await.context(cannot_read)?;
+    let names: Vec<String> = connected.iter().map(|(name, _)| name.clone()).collect();
+    let native = known::native(&hub, &key, &names, &mut unread).await.context(cannot_read)?;
+    let policies = known::policies(&hub, &key.namespace, &mut unread).await.context(cannot_read)?;
     let clients: BTreeMap<String, Client> = connected
         .iter()
         .filter_map(|(name, client)| Some((name.clone(), client.as_ref().ok()?.clone())))
@@ -91,8 +98,9 @@ async fn ask(arguments: WhyService) -> Result<Answer> {
         let view = view.map_err(|error| if known.is_pull { known::pull(&error) } else { lost(&error) });
         Member { name, known: known.facts, view }
     };
-    let policies = known::policies(&hub, &key.namespace).await.context("cannot read the control plane")?;
-    let mut facts = Facts { service: key, members: answers.into_iter().map(member).collect(), policies };
+    let properties = known::properties(&hub, &policies, &mut unread).await.context(cannot_read)?;
+    let members = answers.into_iter().map(member).collect();
+    let mut facts = Facts { service: key, members, policies, properties, native, unread };
     let asking = arguments.from.map_or_else(|| consumers(&facts), |from| vec![from]);
     if arguments.probe {
         for from in &asking {

@@ -34,6 +34,7 @@ fn slice(name: &str, address: &str) -> Object {
 struct Cluster {
     import: Option<Object>,
     derived: Option<Object>,
+    leftover: Vec<Object>,
     slices: BTreeMap<String, Object>,
 }
 
@@ -53,7 +54,10 @@ impl Cluster {
             }
             SetImportAction::PutSlice(slice) => drop(self.slices.insert(slice.name().to_owned(), slice)),
             SetImportAction::DeleteSlice(key) => drop(self.slices.remove(&key.name)),
-            SetImportAction::DeleteService(_) => self.derived = None,
+            SetImportAction::DeleteService(key) => {
+                self.leftover.retain(|service| service.key() != key);
+                self.derived = self.derived.take().filter(|service| service.key() != key);
+            }
             SetImportAction::DeleteImport(_) => self.import = None,
             SetImportAction::ReportForeignService(_) => {}
         }
@@ -145,6 +149,7 @@ impl World {
             refused: self.refused.as_ref(),
             import: self.cluster.import.as_ref(),
             derived_service: self.cluster.derived.as_ref(),
+            leftover_services: self.cluster.leftover.iter().collect(),
             slices: self.cluster.slices.values().collect(),
         };
         plan_set_import(&self.key, exported.as_ref(), &member, "2026-01-01T00:00:09Z")
@@ -564,4 +569,49 @@ fn endpoints_of_a_withdrawn_exporter_are_not_ready_while_another_has_some() {
     assert!(ready(&world, "east"), "the only ready endpoints stay in use");
     let status = &world.cluster.import.as_ref().expect("an import").0["status"]["conditions"];
     assert!(status.to_string().contains("NoOtherEndpoint"), "{status}");
+}
+
+#[test]
+fn the_derived_service_has_the_name_that_was_taken_over() {
+    let service = ObjectKey::namespaced("default", "serve");
+    let default = portolan_api::names::derived_service_of_set("default", "serve");
+    let named = |name: &str| {
+        let mut import = Object(json!({ "metadata": { "namespace": "default", "name": "serve" } }));
+        import.set_annotation("multicluster.kubernetes.io/derived-service", name);
+        import
+    };
+    let cases = [
+        ("nothing is there", None, vec![], default.as_str()),
+        ("the default one", None, vec![default.as_str()], &default),
+        ("named by the import", Some(named("mine")), vec!["mine", "other"], "mine"),
+        ("the import is gone", None, vec!["mine", default.as_str()], "mine"),
+        ("the import names one that has no label", Some(named("mine")), vec![], &default),
+        ("the import names the default one", Some(named(&default)), vec!["mine", &default], &default),
+    ];
+    for (name, import, held, want) in cases {
+        let held = held.into_iter().map(str::to_owned).collect();
+        assert_eq!(derived_service_name(&service, import.as_ref(), &held), want, "{name}");
+    }
+}
+
+#[test]
+fn a_service_before_a_taken_over_one_goes_when_the_import_names_the_other() {
+    let mut world = World::new();
+    world.run();
+    let taken_over = |owner: &str| {
+        let mut service = world.cluster.derived.clone().expect("a Service");
+        service.metadata_mut().insert("name".to_owned(), json!("before"));
+        service.set_label(labels::CONTROL_PLANE, owner);
+        service
+    };
+    let (own, foreign) = (taken_over("first"), taken_over("second"));
+    world.cluster.leftover = vec![foreign];
+    assert_eq!(world.run(), Vec::<Vec<String>>::new(), "what another control plane holds stays");
+    world.cluster.leftover = vec![own.clone()];
+    assert_eq!(world.run(), [vec!["delete service before".to_owned()]]);
+    // A cluster that leaves the set keeps none of them.
+    world.cluster.leftover = vec![own];
+    world.set = None;
+    world.run();
+    assert!(world.cluster.derived.is_none() && world.cluster.leftover.is_empty());
 }

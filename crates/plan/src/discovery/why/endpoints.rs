@@ -1,13 +1,15 @@
 //! Hop of the endpoints: ready endpoints in the exporting clusters that other clusters can use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_api::kubernetes::{EndpointSlice, Pod, Service, ServiceSpec, View as _};
+use portolan_api::labels::endpoint_slice::{LOCAL_MANAGER, MANAGED_BY};
 use portolan_object::Object;
 
-use super::facts::{Facts, Member, View};
+use super::facts::{Facts, Member, View, ready_addresses};
 use super::finding::{Finding, joined, of_exporters};
 use crate::discovery::importable::refused;
+use crate::discovery::slice_ports::{UnusablePorts, unusable_ports};
 
 /// Reasons of pods that are not ready, at most.
 const MAX_PODS: usize = 3;
@@ -17,7 +19,14 @@ pub(super) fn endpoints(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut notes = Vec::new();
     for (member, view) in facts.valid_exporters() {
-        found.push(check(facts, member, view));
+        let checked = check(facts, member, view);
+        match without_pods(facts, member, view).filter(|_| !checked.is_broken()) {
+            Some(unclear @ Finding::Unclear { .. }) => found.push(unclear),
+            warning => {
+                notes.extend(warning);
+                found.push(checked);
+            }
+        }
         notes.extend(left_out(facts, member, view));
     }
     if found.is_empty() {
@@ -37,37 +46,78 @@ fn check(facts: &Facts, member: &Member, view: &View) -> Finding {
     if ready == 0 {
         return none_ready(facts, member, view, &spec, all);
     }
-    let without_ports = slices_without_ports(facts, view);
-    let with_ports = facts.own_slices(view).filter(|slice| !is_without_ports(slice)).count();
-    if without_ports.is_empty() || spec.ports.is_empty() {
+    let unusable = slices_with_unusable_ports(facts, view, &spec);
+    let Some((slice, why)) = unusable.first() else {
         return Finding::Good(format!("{cluster}: {ready} of {all} ready"));
+    };
+    let slices = facts.own_slices(view).filter(|slice| has_endpoints(slice)).count();
+    let what = format!("EndpointSlice {slice} of {cluster} {why}");
+    let next = match why {
+        UnusablePorts::None => format!(
+            "spec.ports[].targetPort of Service {name} in {cluster}: a port number, or the name of a port of the Pods"
+        ),
+        UnusablePorts::Other { .. } => format!(
+            "ports[].name and protocol of EndpointSlice {slice}, or spec.ports of Service {name}, in {cluster}: proxies join \
+             them by name and protocol"
+        ),
+    };
+    match (spec.is_headless(), unusable.len() < slices) {
+        (true, _) => Finding::warning(format!("{what}, so its endpoints have no SRV records"), next),
+        (false, true) => Finding::warning(format!("{what}, so its endpoints get no traffic"), next),
+        (false, false) => Finding::broken(format!("{what}: no endpoint has a port of the Service"), next),
     }
+}
+
+fn has_endpoints(slice: &Object) -> bool {
+    EndpointSlice::read(slice).is_ok_and(|view| !view.endpoints.is_empty())
+}
+
+fn slices_with_unusable_ports<'a>(
+    facts: &'a Facts,
+    view: &'a View,
+    spec: &ServiceSpec<'_>,
+) -> Vec<(&'a str, UnusablePorts)> {
+    let slices = facts.own_slices(view);
+    let unusable = slices
+        .filter_map(|slice| Some((slice.name(), unusable_ports(spec, &EndpointSlice::read(slice).ok()?)?)));
+    unusable.collect()
+}
+
+/// Endpoints that the cluster's own controller wrote for Pods that are gone: it does not run, or lags behind.
+fn without_pods(facts: &Facts, member: &Member, view: &View) -> Option<Finding> {
+    let pods = view.pods.as_ref()?;
+    let mut held = BTreeSet::new();
+    for pod in pods {
+        let status = Pod::read(pod).map(|pod| pod.status).ok()?;
+        let addresses: Vec<&str> = status
+            .pod_ips
+            .iter()
+            .map(|pod_ip| pod_ip.ip)
+            .chain([status.pod_ip])
+            .filter(|ip| !ip.is_empty())
+            .collect();
+        let has_started = matches!(status.phase, "Running" | "");
+        if addresses.is_empty() && has_started {
+            return None;
+        }
+        held.extend(addresses);
+    }
+    let written = facts.own_slices(view).filter(|slice| slice.label(MANAGED_BY) == Some(LOCAL_MANAGER));
+    let ready: BTreeSet<String> = ready_addresses(written);
+    let gone: Vec<&str> =
+        ready.iter().map(String::as_str).filter(|address| !held.contains(address)).collect();
+    let (cluster, first) = (&member.name, gone.first()?);
+    let more = if gone.len() == 1 { String::new() } else { format!(" and {} more", gone.len() - 1) };
+    let what = format!("{first}{more} of {cluster} is a ready endpoint, and no Pod has the address");
     let next = format!(
-        "spec.ports[].targetPort of Service {name} in {cluster}: a port number, or the name of a port of the Pods"
+        "see that the kube-controller-manager of {cluster} runs, which takes the addresses of deleted Pods out of \
+         EndpointSlices"
     );
-    let slices = without_ports.join(", ");
-    match (spec.is_headless(), with_ports) {
-        (true, _) => Finding::warning(
-            format!("EndpointSlice {slices} of {cluster} has no ports, so its endpoints have no SRV records"),
-            next,
-        ),
-        (false, 0) => Finding::broken(
-            format!("EndpointSlice {slices} of {cluster} has no ports: the Pods have no port of the Service"),
-            next,
-        ),
-        (false, _) => Finding::warning(
-            format!("EndpointSlice {slices} of {cluster} has no ports, so its endpoints get no traffic"),
-            next,
-        ),
-    }
-}
-
-fn is_without_ports(slice: &Object) -> bool {
-    EndpointSlice::read(slice).is_ok_and(|view| view.ports.is_empty() && !view.endpoints.is_empty())
-}
-
-fn slices_without_ports<'a>(facts: &'a Facts, view: &'a View) -> Vec<&'a str> {
-    facts.own_slices(view).filter(|slice| is_without_ports(slice)).map(Object::name).collect()
+    Some(if gone.len() == facts.own_ready_addresses(view).len() {
+        Finding::unclear(format!("{what}: whether anything answers there is not known"), next)
+    } else {
+        Finding::warning(what, next)
+    })
 }
 
 /// No endpoint is ready: because of the selector, of the Pods, or of hand-made slices.

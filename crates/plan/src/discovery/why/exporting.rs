@@ -5,8 +5,9 @@ use portolan_api::kubernetes::condition;
 use portolan_object::Object;
 use serde_json::Value;
 
-use super::facts::{Facts, Member, View, validity};
+use super::facts::{Facts, Member, Namespace, View, validity};
 use super::finding::{Finding, joined, of_exporters};
+use super::native;
 use crate::discovery::export::InvalidExport;
 
 /// Checks that there is an export, and each export.
@@ -17,9 +18,24 @@ pub(super) fn export(facts: &Facts) -> Vec<Finding> {
         facts.views().filter_map(|(member, view)| deleting(facts, member, view.export.as_ref()?));
     found.extend(in_deletion);
     if found.is_empty() {
-        return vec![not_exported(facts)];
+        let mut found = native::unread(facts);
+        found.push(not_exported(facts));
+        return of_exporters(found);
     }
-    joined(of_exporters(found))
+    let mut found = of_exporters(found);
+    found.extend(facts.exporters().filter_map(|(member, view)| going(facts, member, view)));
+    joined(found)
+}
+
+/// The namespace of an exporter is being deleted, with all that is in it.
+fn going(facts: &Facts, member: &Member, view: &View) -> Option<Finding> {
+    let (cluster, namespace) = (&member.name, &facts.service.namespace);
+    (view.namespace == Namespace::Deleting).then(|| {
+        Finding::warning(
+            format!("namespace {namespace} of {cluster} is being deleted: the Service and its export go with it"),
+            format!("export it from another cluster, or create namespace {namespace} in {cluster} again when it is gone"),
+        )
+    })
 }
 
 /// An export that is being deleted counts as deleted. `None` for any other.
@@ -49,6 +65,16 @@ fn check(facts: &Facts, member: &Member, view: &View) -> Finding {
     let (cluster, name) = (&member.name, &facts.service.name);
     match validity(member, view) {
         Ok(()) => {}
+        Err(InvalidExport::NoService(_)) if view.local.is_some() => {
+            let look = facts.kubectl(cluster, &format!("get service {name} -o yaml"));
+            return Finding::broken(
+                format!("the Service in {cluster} is being deleted, so that {cluster} exports nothing"),
+                format!(
+                    "metadata.finalizers of Service {name} in {cluster}, then create it again: `{look}`; or delete the \
+                     ServiceExport there"
+                ),
+            );
+        }
         Err(InvalidExport::NoService(_)) => {
             return Finding::broken(
                 format!("{cluster} exports it but has no Service of this name"),

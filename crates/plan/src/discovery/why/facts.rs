@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use portolan_api::cluster::Cluster;
 use portolan_api::kubernetes::{EndpointSlice, Service, View as _};
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::multicluster::ServiceImportView;
@@ -10,10 +9,13 @@ use portolan_api::names;
 use portolan_api::traffic::TrafficPolicy;
 use portolan_object::{Object, ObjectKey};
 
+use super::agent::Agent;
 use super::connection::{Connection, Proof};
+use super::known::{HubKind, Known, Native, Ready, Unread};
 use crate::discovery::Lost;
 use crate::discovery::export::{InvalidExport, validate_export};
 use crate::discovery::overview::{is_imported_slice, is_own_slice};
+use crate::discovery::properties::Properties;
 use crate::discovery::usage::Usage;
 use crate::dns::ZoneKind;
 use crate::import_marks::{is_import_of_set, is_of_explicit_import, is_of_set};
@@ -27,6 +29,12 @@ pub struct Facts {
     pub members: Vec<Member>,
     /// The TrafficPolicies of the namespace, on the control plane.
     pub policies: Vec<TrafficPolicy>,
+    /// Properties of the members, by which TrafficPolicies select them.
+    pub properties: Properties,
+    /// The MultiClusterService of the name, on the control plane.
+    pub native: Option<Native>,
+    /// Kinds of the control plane that the caller may not read.
+    pub unread: Vec<Unread>,
 }
 
 /// One member.
@@ -38,41 +46,6 @@ pub struct Member {
     pub known: Known,
     /// Its objects.
     pub view: Result<View, Lost>,
-}
-
-/// What the control plane's own objects say about a member.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Known {
-    /// Condition `Ready` of the Cluster object; `None` if it has none yet.
-    pub ready: Option<Ready>,
-    /// The entry of a ClusterSet that lists it.
-    pub listed: Option<Listed>,
-    /// The Cluster object.
-    pub cluster: Option<Cluster>,
-}
-
-/// Condition `Ready` of a Cluster object.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ready {
-    /// Whether its status is `True`.
-    pub is_ready: bool,
-    /// Its reason.
-    pub reason: String,
-    /// Its message.
-    pub message: String,
-    /// Time of its last transition, RFC 3339.
-    pub since: String,
-}
-
-/// Entry of a member in a ClusterSet.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listed {
-    /// Name of the ClusterSet.
-    pub set: String,
-    /// Id of the member in the set.
-    pub id: String,
-    /// Cause of its phase, if it has not joined the set; otherwise empty.
-    pub message: String,
 }
 
 /// State of a namespace in a member.
@@ -118,6 +91,12 @@ pub struct View {
     pub connections: Vec<Connection>,
     /// Connections that the agents of the member made.
     pub proofs: Vec<Proof>,
+    /// The agents of the member.
+    pub agent: Agent,
+    /// NetworkPolicies of the namespace.
+    pub network_policies: Vec<Object>,
+    /// Resources of which the account of the control plane may not read what would explain a problem.
+    pub unread: Vec<String>,
 }
 
 /// Last line that nslookup printed when it failed.
@@ -144,9 +123,29 @@ pub struct Dns {
 }
 
 impl Facts {
-    /// Members with a ServiceExport that is not being deleted.
+    /// Members with a ServiceExport that is not being deleted; the providers of a MultiClusterService with their Service.
     pub(super) fn exporters(&self) -> impl Iterator<Item = (&Member, &View)> {
-        self.views().filter(|(_, view)| view.export.as_ref().is_some_and(|export| !export.is_deleting()))
+        let native = self.native();
+        let has_endpoints = |view: &View| !self.own_addresses(view).is_empty();
+        let some_have = native.is_some_and(|native| !native.names_providers)
+            && self.views().any(|(_, view)| view.has_service() && has_endpoints(view));
+        self.views().filter(move |(member, view)| match native {
+            Some(native) => {
+                let is_provider = native.providers.contains(&member.name) && view.has_service();
+                is_provider && (!some_have || !self.own_addresses(view).is_empty())
+            }
+            None => view.has_export(),
+        })
+    }
+
+    /// The MultiClusterService, if the service has no other form: a ServiceExport leads to the names of a cluster set.
+    pub(super) fn native(&self) -> Option<&Native> {
+        self.native.as_ref().filter(|_| !self.views().any(|(_, view)| view.has_export()))
+    }
+
+    /// Why a kind of the control plane was not read.
+    pub(super) fn unread(&self, kind: HubKind) -> Option<&Unread> {
+        self.unread.iter().find(|unread| unread.kind == kind)
     }
 
     /// Members with an export that can be used.
@@ -220,6 +219,11 @@ impl Facts {
     pub(super) fn addresses(&self, view: &View) -> BTreeSet<String> {
         let import = view.import.as_ref().and_then(|import| ServiceImportView::read(import).ok());
         let derived = view.derived().and_then(|service| Service::read(service).ok());
+        if self.native().is_some() {
+            let service = view.local.as_ref().and_then(|service| Service::read(service).ok());
+            let addresses = service.map(|service| service.spec.addresses()).unwrap_or_default();
+            return addresses.into_iter().map(str::to_owned).collect();
+        }
         let of_import = import.map(|import| import.spec.ips).unwrap_or_default();
         let addresses = if of_import.is_empty() {
             derived.map(|service| service.spec.addresses()).unwrap_or_default()
@@ -229,19 +233,19 @@ impl Facts {
         addresses.into_iter().map(str::to_owned).collect()
     }
 
-    /// DNS name of the service in a member: in the zone of the clusterset, or the name of the derived Service for an
-    /// explicit import in a member without a set.
+    /// Zone of the name of the service in a member. The cluster's own DNS answers in the zone of the cluster.
+    pub(super) fn dns_zone(&self, view: &View) -> ZoneKind {
+        let is_derived = view.clusterset.is_none() && view.derived().is_some();
+        if self.native().is_some() || is_derived { ZoneKind::Cluster } else { ZoneKind::ClusterSet }
+    }
+
+    /// DNS name of the service in a member: its own name for a MultiClusterService, the name in the zone of the clusterset, or
+    /// that of the derived Service for an explicit import in a member without a set.
     pub(super) fn dns_name(&self, view: &View) -> String {
-        match (&view.clusterset, view.derived()) {
-            (None, Some(derived)) => {
-                let zone = ZoneKind::Cluster.default_zone();
-                format!("{}.{}.svc.{zone}", derived.name(), derived.namespace())
-            }
-            _ => {
-                let zone = ZoneKind::ClusterSet.default_zone();
-                format!("{}.{}.svc.{zone}", self.service.name, self.service.namespace)
-            }
-        }
+        let zone = self.dns_zone(view);
+        let derived = view.derived().filter(|_| self.native().is_none() && zone == ZoneKind::Cluster);
+        let name = derived.map_or(self.service.name.as_str(), Object::name);
+        format!("{name}.{}.svc.{}", self.service.namespace, zone.default_zone())
     }
 }
 
@@ -281,6 +285,16 @@ impl Member {
 }
 
 impl View {
+    /// Whether it has a ServiceExport that is not being deleted.
+    pub(super) fn has_export(&self) -> bool {
+        self.export.as_ref().is_some_and(|export| !export.is_deleting())
+    }
+
+    /// Whether it has a Service of the name that is not being deleted.
+    pub(super) fn has_service(&self) -> bool {
+        self.local.as_ref().is_some_and(|service| !service.is_deleting())
+    }
+
     /// The derived Service of the import: one that Portolan manages.
     pub(super) fn derived(&self) -> Option<&Object> {
         let of_set = self.import.as_ref().is_some_and(is_import_of_set);
@@ -323,6 +337,11 @@ fn addresses<'a>(slices: impl Iterator<Item = &'a Object>, wanted: Wanted) -> BT
             .extend(chosen.flat_map(|endpoint| &endpoint.addresses).map(|address| (*address).to_owned()));
     }
     addresses
+}
+
+/// Addresses of the ready endpoints of slices.
+pub(super) fn ready_addresses<'a>(slices: impl Iterator<Item = &'a Object>) -> BTreeSet<String> {
+    addresses(slices, Wanted::Ready)
 }
 
 /// `spec.type` of an import; empty if it cannot be read.

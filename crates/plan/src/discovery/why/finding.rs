@@ -43,6 +43,14 @@ impl Finding {
         Self::Unclear { cause: cause.into(), next: next.into() }
     }
 
+    /// The finding where other traffic passes.
+    pub(super) fn as_doubt(self) -> Self {
+        match self {
+            Self::Broken { cause, next } | Self::Unclear { cause, next } => Self::Warning { cause, next },
+            other => other,
+        }
+    }
+
     /// Whether no traffic passes.
     pub fn is_broken(&self) -> bool {
         matches!(self, Self::Broken { .. })
@@ -56,8 +64,8 @@ pub(super) fn of_exporters(found: Vec<Finding>) -> Vec<Finding> {
     found
         .into_iter()
         .map(|finding| match finding {
-            Finding::Unclear { cause, next } if passes => Finding::Warning { cause, next },
-            Finding::Broken { cause, next } if is_clear => Finding::Warning { cause, next },
+            Finding::Unclear { .. } if passes => finding.as_doubt(),
+            Finding::Broken { .. } if is_clear => finding.as_doubt(),
             other => other,
         })
         .collect()

@@ -5,8 +5,9 @@
 
 use portolan_api::conditions::cluster;
 
-use super::facts::{Facts, Member, Ready};
+use super::facts::{Facts, Member};
 use super::finding::{Finding, joined};
+use super::known::Ready;
 
 /// Checks the links to the exporters and to the client cluster.
 pub(super) fn link(facts: &Facts, from: &str) -> Vec<Finding> {
@@ -42,9 +43,18 @@ pub(super) fn link(facts: &Facts, from: &str) -> Vec<Finding> {
             found.push(finding);
         }
     }
+    for (member, _) in facts.exporters().filter(|(member, _)| member.name != from) {
+        found.extend(leaving(member));
+    }
+    found.extend(facts.member(from).and_then(leaving));
     let read: Vec<&str> = facts.views().map(|(member, _)| member.name.as_str()).collect();
     if !read.is_empty() {
-        found.push(Finding::Good(format!("read: {}{}", read.join(", "), unrelated(facts, from))));
+        found.push(Finding::Good(format!(
+            "read: {}{}{}",
+            read.join(", "),
+            unrelated(facts, from),
+            not_allowed(facts)
+        )));
     }
     joined(found)
 }
@@ -74,6 +84,28 @@ fn unrelated(facts: &Facts, from: &str) -> String {
         return String::new();
     }
     format!("; not read, and no cluster has endpoints of them: {}", names.join(", "))
+}
+
+/// Resources of clusters that may not be read, and that would only explain a problem.
+fn not_allowed(facts: &Facts) -> String {
+    let of_member = |(member, view): (&Member, &super::View)| {
+        (!view.unread.is_empty())
+            .then(|| format!("; in {} not allowed: {}", member.name, view.unread.join(", ")))
+    };
+    facts.views().filter_map(of_member).collect()
+}
+
+/// A member that is being removed from the federation.
+fn leaving(member: &Member) -> Option<Finding> {
+    let (name, cluster) = (&member.name, member.known.cluster.as_ref()?);
+    cluster.metadata.is_deleting().then(|| {
+        Finding::warning(
+            format!("{name} is leaving the federation: its Cluster object is being deleted"),
+            format!(
+                "`portolan join {name} --cluster-kubeconfig FILE` after it is gone, if {name} shall stay"
+            ),
+        )
+    })
 }
 
 /// A member that could be read and that the control plane does not follow.

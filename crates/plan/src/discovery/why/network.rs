@@ -2,10 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use portolan_object::Object;
+
 use super::address_range::overlap;
+use super::agent::Agent;
 use super::connection::{Connection, Outcome, Proof, Target};
 use super::facts::{Facts, Member, View};
 use super::finding::{Finding, joined, of_exporters};
+use super::isolation::policies_between;
+use crate::dns::ZoneKind;
+
+/// Label of the pods of the agent, as its manifests have it.
+const AGENT_PODS: &str = "app.kubernetes.io/name=portolan-agent";
 
 /// Checks that the DNS name resolves to the addresses of the import.
 pub(super) fn dns(facts: &Facts, from: &str) -> Vec<Finding> {
@@ -13,21 +21,30 @@ pub(super) fn dns(facts: &Facts, from: &str) -> Vec<Finding> {
         return vec![Finding::NotSeen(format!("{from} was not read"))];
     };
     let name = facts.dns_name(view);
-    let is_cluster_set_name = view.clusterset.is_some() || view.derived().is_none();
+    let is_cluster_set_name = facts.dns_zone(view) == ZoneKind::ClusterSet;
     if is_cluster_set_name && view.dns.forwards_zone == Some(false) && view.dns.answer.is_none() {
         return vec![no_forward(from, &name)];
     }
     let wanted = wanted(facts, view);
     let finding = match &view.dns.answer {
+        None if is_cluster_set_name => silent_agent(facts, from, view).unwrap_or_else(|| {
+            Finding::NotSeen(format!("not asked for {name}: `--probe` asks from a Pod in {from}"))
+        }),
         None => Finding::NotSeen(format!("not asked for {name}: `--probe` asks from a Pod in {from}")),
         Some(Err(_)) if is_cluster_set_name && view.dns.forwards_zone == Some(false) => {
             no_forward(from, &name)
         }
-        Some(Err(reason)) => Finding::broken(
-            format!("the DNS of {from} has no answer for {name}: {reason}"),
+        Some(Err(reason)) if is_cluster_set_name => Finding::broken(
+            format!("the DNS of {from} has no answer for {name}: {reason}{}", agent_state(view)),
             format!(
                 "see that `portolan agent` runs and is ready in {from}, and that the Corefile in ConfigMap kube-system/coredns \
                  forwards to its address"
+            ),
+        ),
+        Some(Err(reason)) => Finding::broken(
+            format!("the DNS of {from} has no answer for {name}: {reason}"),
+            format!(
+                "see that CoreDNS, or the DNS server that stands for it, runs in {from} and follows Services"
             ),
         ),
         Some(Ok(got)) if *got == wanted => Finding::Good(format!("{name} is {}", join(got))),
@@ -41,6 +58,35 @@ pub(super) fn dns(facts: &Facts, from: &str) -> Vec<Finding> {
         ),
     };
     vec![finding]
+}
+
+/// No agent renews its Lease: whether another one answers the names of the clusterset is not known. Clusters without CoreDNS may
+/// have a DNS server of their own.
+fn silent_agent(facts: &Facts, from: &str, view: &View) -> Option<Finding> {
+    let cause = match view.agent.silent() {
+        Some(age) => format!("the agent of {from} has not renewed its Lease for {} s", age.as_secs()),
+        None if view.agent == Agent::Missing && view.dns.forwards_zone == Some(true) => {
+            format!("no agent has a Lease in {from}")
+        }
+        None => return None,
+    };
+    let zone = ZoneKind::ClusterSet.default_zone();
+    Some(Finding::unclear(
+        format!("{cause}, so that whether names in {zone} are answered there is not known"),
+        format!(
+            "see that `portolan agent` runs in {from} and may write Leases: `kubectl --context {from} get pods -A -l {}`; `portolan \
+             why service {} --from {from} --probe` asks its DNS",
+            AGENT_PODS, facts.service
+        ),
+    ))
+}
+
+/// Words about an agent that does not run.
+fn agent_state(view: &View) -> String {
+    match view.agent.silent() {
+        Some(age) => format!(" (the agent has not renewed its Lease for {} s)", age.as_secs()),
+        None => String::new(),
+    }
 }
 
 fn no_forward(from: &str, name: &str) -> Finding {
@@ -57,7 +103,9 @@ fn no_forward(from: &str, name: &str) -> Finding {
 fn wanted(facts: &Facts, view: &View) -> BTreeSet<String> {
     let addresses = facts.addresses(view);
     if addresses.is_empty() {
-        facts.members.iter().flat_map(|member| facts.received(view, member)).collect()
+        let received = facts.members.iter().flat_map(|member| facts.received(view, member));
+        let own = facts.native().map(|_| facts.own_ready_addresses(view));
+        received.chain(own.into_iter().flatten()).collect()
     } else {
         addresses
     }
@@ -92,7 +140,9 @@ pub(super) fn connection(facts: &Facts, from: &str) -> Vec<Finding> {
         let ports: Vec<String> = closed.iter().map(|one| one.port.to_string()).collect();
         let cause = format!("a Pod in {from} gets no connection to {name} on port {}", ports.join(", "));
         if !found.iter().any(Finding::is_broken) {
-            found.insert(0, closed_name(facts, from, view, cause, first));
+            let closed_name = closed_name(facts, from, view, cause, first);
+            let is_part = closed.len() < by_name.len();
+            found.insert(0, if is_part { closed_name.as_doubt() } else { closed_name });
         }
     }
     let open: Vec<String> =
@@ -119,7 +169,8 @@ fn standing(facts: &Facts, from: &str, view: &View) -> Vec<Finding> {
                 format!("the agent of {from} got no connection to {endpoint} of {cluster} {age} s ago"),
                 format!(
                     "that the Pods of {cluster} listen there; routes, firewalls and NetworkPolicies between the Pods of {from} \
-                     and {cluster}"
+                     and {cluster}{}",
+                    policies(from, view, member)
                 ),
             ),
         });
@@ -137,7 +188,8 @@ fn closed_name(facts: &Facts, from: &str, view: &View, cause: String, first: &Co
     let some_endpoint_answers =
         view.connections.iter().any(|one| matches!(one.target, Target::Endpoint(..)) && one.is_open());
     if some_endpoint_answers {
-        let service = view.derived().map(|service| service.name().to_owned()).unwrap_or_default();
+        let derived = view.derived().filter(|_| facts.native().is_none());
+        let service = derived.map_or(facts.service.name.as_str(), Object::name);
         return Finding::broken(
             format!("{cause}, while endpoints answer there at their own addresses"),
             format!(
@@ -156,7 +208,11 @@ fn closed_name(facts: &Facts, from: &str, view: &View, cause: String, first: &Co
         _ => Finding::broken(
             format!("{cause}: no answer"),
             format!(
-                "routes, firewalls and NetworkPolicies between the Pods of {from} and of the exporting clusters"
+                "routes, firewalls and NetworkPolicies between the Pods of {from} and of the exporting clusters{}",
+                facts
+                    .valid_exporters()
+                    .map(|(exporter, _)| policies(from, view, exporter))
+                    .collect::<String>()
             ),
         ),
     }
@@ -192,7 +248,10 @@ fn by_source(facts: &Facts, from: &str, view: &View, name_answers: bool) -> Vec<
             ),
             _ => (
                 format!("packets from {from} get no answer from {address} of {cluster} on port {port}"),
-                format!("routes, firewalls and NetworkPolicies between the Pods of {from} and {cluster}"),
+                format!(
+                    "routes, firewalls and NetworkPolicies between the Pods of {from} and {cluster}{}",
+                    policies(from, view, member)
+                ),
             ),
         };
         let others_answer = name_answers
@@ -200,6 +259,11 @@ fn by_source(facts: &Facts, from: &str, view: &View, name_answers: bool) -> Vec<
         found.push(if others_answer { Finding::warning(cause, next) } else { Finding::broken(cause, next) });
     }
     found
+}
+
+/// Names of the NetworkPolicies between the client cluster and an exporter, in brackets.
+fn policies(from: &str, view: &View, exporter: &Member) -> String {
+    exporter.view().map(|source| policies_between((from, view), (&exporter.name, source))).unwrap_or_default()
 }
 
 /// Pod address ranges of the client cluster that overlap with those of an exporter.

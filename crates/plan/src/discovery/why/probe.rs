@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use portolan_api::kubernetes::{EndpointSlice, View as _};
+use portolan_api::kubernetes::{EndpointSlice, Service, View as _};
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 
@@ -55,14 +55,27 @@ fn connect(host: &str, label: &str, port: u16) -> String {
 
 /// TCP ports to connect to: those of the import, or those of the endpoints for a headless service.
 fn ports(facts: &Facts, view: &View) -> BTreeSet<u16> {
+    let of_slices = || {
+        let own = facts.native().map(|_| facts.own_slices(view)).into_iter().flatten();
+        let slices =
+            facts.imported_slices(view).chain(own).filter_map(|slice| EndpointSlice::read(slice).ok());
+        let ports = slices.flat_map(|slice| slice.ports);
+        ports.filter_map(|port| tcp(port.protocol, port.port?)).collect()
+    };
+    if facts.native().is_some() {
+        let service = view.local.as_ref().and_then(|service| Service::read(service).ok()).unwrap_or_default();
+        let ports = service.spec.ports.iter();
+        return match service.spec.is_headless() {
+            true => of_slices(),
+            false => ports.filter_map(|port| tcp(port.protocol, port.port)).collect(),
+        };
+    }
     let import =
         view.import.as_ref().and_then(|import| ServiceImportView::read(import).ok()).unwrap_or_default();
-    if import.spec.kind != ServiceImportType::Headless.as_str() {
-        return import.spec.ports.iter().filter_map(|port| tcp(port.protocol, port.port)).collect();
+    if import.spec.kind == ServiceImportType::Headless.as_str() {
+        return of_slices();
     }
-    let slices = facts.imported_slices(view).filter_map(|slice| EndpointSlice::read(slice).ok());
-    let ports = slices.flat_map(|slice| slice.ports);
-    ports.filter_map(|port| tcp(port.protocol, port.port?)).collect()
+    import.spec.ports.iter().filter_map(|port| tcp(port.protocol, port.port)).collect()
 }
 
 /// The number of a TCP port.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::facts::{Facts, Member, View};
 use super::finding::{Finding, joined, of_exporters};
+use super::known::HubKind;
 use super::traffic;
 
 /// Checks that the client cluster is in the clusterset of the exporters, or has an explicit import.
@@ -22,6 +23,16 @@ pub(super) fn set(facts: &Facts, from: &str) -> Vec<Finding> {
     if let Some(hidden) = traffic::hidden(facts, member) {
         return vec![hidden];
     }
+    let mut found = common(facts, member, view);
+    if !found.iter().any(Finding::is_broken) {
+        found.extend(traffic::unread(facts));
+    }
+    found
+}
+
+/// What the client cluster has in common with the exporters.
+fn common(facts: &Facts, member: &Member, view: &View) -> Vec<Finding> {
+    let from = &member.name;
     match member.set() {
         None if view.has_explicit_import() => {
             vec![Finding::Good(format!("the ServiceImport of {from} is explicit and needs no clusterset"))]
@@ -29,7 +40,7 @@ pub(super) fn set(facts: &Facts, from: &str) -> Vec<Finding> {
         None => vec![not_in_set(facts, member, view)],
         Some(own) => {
             let found: Vec<Finding> =
-                facts.valid_exporters().map(|(exporter, _)| shared(from, own, exporter)).collect();
+                facts.valid_exporters().map(|(exporter, _)| shared(facts, from, own, exporter)).collect();
             if found.is_empty() {
                 return vec![Finding::Good(format!("{from} is in clusterset {own}"))];
             }
@@ -40,12 +51,8 @@ pub(super) fn set(facts: &Facts, from: &str) -> Vec<Finding> {
 
 fn not_in_set(facts: &Facts, member: &Member, view: &View) -> Finding {
     let from = &member.name;
-    if let Some(listed) = &member.known.listed {
-        let why = if listed.message.is_empty() { String::new() } else { format!(": {}", listed.message) };
-        return Finding::broken(
-            format!("ClusterSet {} lists {from}, and {from} is not a member of it yet{why}", listed.set),
-            format!("`portolan clusterset list`, and status.members of ClusterSet {}", listed.set),
-        );
+    if let Some(listed) = listed(member) {
+        return listed;
     }
     let sets: BTreeSet<&str> = facts.valid_exporters().filter_map(|(exporter, _)| exporter.set()).collect();
     let has = if view.import.is_some() { "its ServiceImport is left over" } else { "has no ServiceImport" };
@@ -67,8 +74,18 @@ fn not_in_set(facts: &Facts, member: &Member, view: &View) -> Finding {
     }
 }
 
+/// A cluster that a ClusterSet lists and that does not know of it.
+fn listed(member: &Member) -> Option<Finding> {
+    let (name, listed) = (&member.name, member.known.listed.as_ref()?);
+    let why = if listed.message.is_empty() { String::new() } else { format!(": {}", listed.message) };
+    Some(Finding::broken(
+        format!("ClusterSet {} lists {name}, and {name} is not a member of it yet{why}", listed.set),
+        format!("`portolan clusterset list`, and status.members of ClusterSet {}", listed.set),
+    ))
+}
+
 /// Whether an exporter is in the set of the client cluster.
-fn shared(from: &str, own: &str, exporter: &Member) -> Finding {
+fn shared(facts: &Facts, from: &str, own: &str, exporter: &Member) -> Finding {
     let cluster = &exporter.name;
     match exporter.set() {
         Some(set) if set == own => Finding::Good(format!("{from} and {cluster} are in clusterset {own}")),
@@ -79,9 +96,13 @@ fn shared(from: &str, own: &str, exporter: &Member) -> Finding {
                  add {own} {cluster}`"
             ),
         ),
-        None => Finding::broken(
-            format!("{cluster} exports it but is in no clusterset"),
-            format!("`portolan clusterset add {own} {cluster}`"),
-        ),
+        None => listed(exporter).unwrap_or_else(|| {
+            let unread = facts.unread(HubKind::ClusterSet);
+            let unread = unread.map(|unread| format!(" (ClusterSets were not read: {})", unread.message));
+            Finding::broken(
+                format!("{cluster} exports it but is in no clusterset{}", unread.unwrap_or_default()),
+                format!("`portolan clusterset add {own} {cluster}`"),
+            )
+        }),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_api::conditions::multicluster::EXPORTERS_USED;
-use portolan_api::kubernetes::{EndpointSlice, View as _, condition};
+use portolan_api::kubernetes::{EndpointSlice, Service, View as _, condition};
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::traffic::TrafficPolicy;
 use portolan_object::Object;
@@ -14,6 +14,7 @@ use super::traffic;
 use super::unwritten::why_unwritten;
 use crate::discovery::importable::check_endpoint;
 use crate::discovery::problem::foreign_slices;
+use crate::discovery::slice_ports::{UnusablePorts, unusable_ports};
 use crate::discovery::usage::Usage;
 use crate::import_marks::service_of_slice;
 
@@ -22,18 +23,19 @@ pub(super) fn slices(facts: &Facts, from: &str) -> Vec<Finding> {
     let Some((member, view)) = facts.member(from).and_then(|member| Some((member, member.view()?))) else {
         return vec![Finding::NotSeen(format!("{from} was not read"))];
     };
-    let exporters: Vec<(&Member, &View)> = facts
-        .valid_exporters()
-        .filter(|(exporter, _)| view.has_explicit_import() || exporter.set() == member.set())
-        .collect();
+    let exporters: Vec<(&Member, &View)> =
+        facts.valid_exporters().filter(|(exporter, _)| is_source(facts, member, view, exporter)).collect();
+    // Under its native name a Service has the endpoints of its own cluster, whatever is imported.
+    let own = facts.native().map(|_| facts.own_ready_addresses(view).len()).filter(|own| *own > 0);
     let boundaries = exporters.iter().map(|(exporter, _)| traffic::boundary(facts, member, exporter));
     if let Some(policies) = boundaries.collect::<Option<Vec<_>>>()
-        && let Some(policy) = policies.first()
+        && let (Some(policy), None) = (policies.first(), own)
     {
         return vec![traffic::all_outside(member, policy)];
     }
     let found = exporters.iter().map(|(exporter, source)| of_exporter(facts, member, view, exporter, source));
-    let mut found = of_exporters(found.collect());
+    let own = own.map(|own| Finding::Good(format!("{from} has {own} ready endpoints of its own")));
+    let mut found = of_exporters(found.chain(own).collect());
     found.extend(leftovers(facts, from, view));
     found.extend(foreign(view));
     found.extend(shared_address(facts, from, view));
@@ -44,11 +46,20 @@ pub(super) fn slices(facts: &Facts, from: &str) -> Vec<Finding> {
     joined(found)
 }
 
+/// Whether the client cluster gets the endpoints of an exporter in EndpointSlices of the control plane. Those of its own Service
+/// are there under its native name.
+fn is_source(facts: &Facts, member: &Member, view: &View, exporter: &Member) -> bool {
+    match facts.native() {
+        Some(native) => native.consumers.contains(&member.name) && exporter.name != member.name,
+        None => view.has_explicit_import() || exporter.set() == member.set(),
+    }
+}
+
 /// Compares the ready endpoints of one exporter with those that arrived.
 fn of_exporter(facts: &Facts, member: &Member, view: &View, exporter: &Member, source: &View) -> Finding {
     let (from, cluster) = (&member.name, &exporter.name);
     let there = facts.received(view, exporter);
-    let (ready, all) = (importable_addresses(facts, source), facts.own_addresses(source));
+    let (ready, all) = (importable_addresses(facts, view, source), facts.own_addresses(source));
     if let Some(policy) = traffic::boundary(facts, member, exporter) {
         return outside(from, cluster, &there, policy);
     }
@@ -131,10 +142,18 @@ fn not_used(from: &str, cluster: &str, view: &View, usage: Usage) -> Finding {
     }
 }
 
-/// Ready addresses of an exporter that an import can have.
-fn importable_addresses(facts: &Facts, source: &View) -> BTreeSet<String> {
+/// Ready addresses of an exporter that the client cluster can have. An import of a set has no slice without a port of the Service;
+/// the hop of the endpoints tells of those.
+fn importable_addresses(facts: &Facts, view: &View, source: &View) -> BTreeSet<String> {
+    let service = source.local.as_ref().and_then(|service| Service::read(service).ok()).unwrap_or_default();
+    let is_of_set = facts.native().is_none() && !view.has_explicit_import();
     let mut found = BTreeSet::new();
     for slice in facts.own_slices(source).filter_map(|slice| EndpointSlice::read(slice).ok()) {
+        let has_other_ports =
+            matches!(unusable_ports(&service.spec, &slice), Some(UnusablePorts::Other { .. }));
+        if is_of_set && has_other_ports {
+            continue;
+        }
         let usable = slice
             .endpoints
             .iter()

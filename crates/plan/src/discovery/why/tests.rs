@@ -1,7 +1,9 @@
 mod faults;
 mod federation;
 mod more_faults;
+mod native;
 mod traffic_faults;
+mod variations;
 
 use serde_json::json;
 
@@ -10,10 +12,13 @@ use crate::discovery::{Lost, LostCause};
 use faults::{Fault, faults};
 use federation::{explicit, healthy, lose, slice, untried, view, with, with_second};
 use more_faults::more_faults;
+use native::native_faults;
 use traffic_faults::traffic_faults;
+use variations::variations;
 
 fn all_faults() -> Vec<Fault> {
-    faults().into_iter().chain(more_faults()).chain(traffic_faults()).collect()
+    let tables = [faults(), more_faults(), traffic_faults(), variations(), native_faults()];
+    tables.into_iter().flatten().collect()
 }
 
 /// The next step of the finding that the headline names.

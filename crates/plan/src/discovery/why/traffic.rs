@@ -5,6 +5,7 @@ use portolan_api::traffic::TrafficPolicy;
 
 use super::facts::{Facts, Member};
 use super::finding::Finding;
+use super::known::HubKind;
 use crate::discovery::nearness::{boundary_against, is_visible};
 use crate::discovery::traffic_policy::policies_of;
 
@@ -19,15 +20,30 @@ pub(super) fn hidden(facts: &Facts, member: &Member) -> Option<Finding> {
     ))
 }
 
+/// What is said if TrafficPolicies could not be read.
+pub(super) fn unread(facts: &Facts) -> Option<Finding> {
+    let kinds = [HubKind::TrafficPolicy, HubKind::ClusterProfile];
+    let unread = kinds.into_iter().find_map(|kind| facts.unread(kind))?;
+    let resource = unread.kind.resource();
+    Some(Finding::NotSeen(format!(
+        "which TrafficPolicies hold was not read ({resource}): {}",
+        unread.message
+    )))
+}
+
 /// The policy with a boundary that keeps the client cluster from an exporter.
 pub(super) fn boundary<'a>(
     facts: &'a Facts,
     member: &Member,
     exporter: &Member,
 ) -> Option<&'a TrafficPolicy> {
+    // Without the properties it cannot be said that a cluster is outside.
+    if facts.unread(HubKind::ClusterProfile).is_some() {
+        return None;
+    }
     let (from, cluster): (&Cluster, &Cluster) =
         (member.known.cluster.as_ref()?, exporter.known.cluster.as_ref()?);
-    boundary_against(&policies(facts), from, cluster)
+    boundary_against(&policies(facts), from, cluster, &facts.properties)
 }
 
 /// What is said if no exporter is inside the boundary.

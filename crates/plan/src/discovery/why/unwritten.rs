@@ -4,6 +4,8 @@ use portolan_api::conditions::multicluster;
 use portolan_api::kubernetes::condition;
 
 use super::facts::{Facts, Member, Namespace, View};
+use super::known::HubKind;
+use super::native;
 
 /// Cause and next step for an object of the import that is missing or outdated in `member`.
 pub(super) fn why_unwritten(facts: &Facts, member: &Member, view: &View) -> (String, String) {
@@ -27,7 +29,7 @@ pub(super) fn why_unwritten(facts: &Facts, member: &Member, view: &View) -> (Str
         }
         Namespace::Present => {}
     }
-    if !view.serves_api {
+    if !view.serves_api && facts.native().is_none() {
         return (
             format!("{from} does not serve ServiceImports"),
             format!(
@@ -35,7 +37,7 @@ pub(super) fn why_unwritten(facts: &Facts, member: &Member, view: &View) -> (Str
             ),
         );
     }
-    if let Some(foreign) = view.foreign_derived(&facts.service) {
+    if let Some(foreign) = view.foreign_derived(&facts.service).filter(|_| facts.native().is_none()) {
         return (
             format!(
                 "Service {} in {from} has the name that the import needs and is not Portolan's",
@@ -54,6 +56,17 @@ pub(super) fn why_unwritten(facts: &Facts, member: &Member, view: &View) -> (Str
                 view.missing_rights.join(", ")
             ),
             format!("`portolan cluster permissions {from} --all --apply --cluster-kubeconfig FILE`"),
+        );
+    }
+    if let Some(native) = facts.native().filter(|native| !native.problem.is_empty()) {
+        return (
+            native.problem.clone(),
+            format!(
+                "correct what the conditions of {title} say: `kubectl --namespace {namespace} describe multiclusterservice {}` \
+                 on the control plane",
+                facts.service.name,
+                title = native::title(facts),
+            ),
         );
     }
     if let Some(told) = told_to_exporters(facts, from) {
@@ -76,8 +89,11 @@ pub(super) fn why_unwritten(facts: &Facts, member: &Member, view: &View) -> (Str
             ),
         );
     }
+    let policies = facts.unread(HubKind::TrafficPolicy).map(|unread| {
+        format!(", or a TrafficPolicy keeps it back, and {} may not be read", unread.kind.resource())
+    });
     (
-        format!("the control plane has not written it to {from} yet"),
+        format!("the control plane has not written it to {from} yet{}", policies.unwrap_or_default()),
         "ask again in some seconds; if it stays, see that `portolan server` runs, and its log".to_owned(),
     )
 }

@@ -1,5 +1,6 @@
 //! Reads the objects of one member that concern a service.
 
+use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use portolan_api::probes::ProbeReport;
 use portolan_api::{annotations, names, resources};
 use portolan_net::Clock;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::discovery::why::{Clusterset, Dns, Namespace, Proof, View};
+use portolan_plan::discovery::why::{Agent, Clusterset, Dns, Namespace, Proof, View};
 use portolan_plan::dns::ZoneKind;
 use portolan_runtime::client::{Discovery, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::survey::{GROUP, agents, find, list, property};
 
-/// Reads a member. Rights and Pods that cannot be read are left out: they explain a problem and are none.
+/// Reads a member. What explains a problem and is none, such as nodes, is left out if it may not be read.
 pub(crate) async fn read(client: Client, key: ObjectKey) -> Result<View, ClientError> {
     let discovery = client.discover().await?;
     let own = |group: &str, kind: &str| discovery.find(group, kind).map(|found| found.resource.clone());
@@ -35,15 +36,24 @@ pub(crate) async fn read(client: Client, key: ObjectKey) -> Result<View, ClientE
         find_of(&client, export_kind.as_ref(), &key),
         find_of(&client, import_kind.as_ref(), &key),
     )?;
-    let (derived, slices, nodes, dns) = futures::try_join!(
+    let (derived, slices, nodes, dns, network_policies) = futures::try_join!(
         derived(&client, &services, &key, import.as_ref()),
         list(&client, &discovery, ("discovery.k8s.io", "EndpointSlice"), &in_namespace),
-        list(&client, &discovery, ("", "Node"), &everywhere),
-        dns(&client),
+        if_allowed(list(&client, &discovery, ("", "Node"), &everywhere), "list nodes"),
+        if_allowed(dns(&client), "get configmaps in kube-system"),
+        if_allowed(
+            list(&client, &discovery, ("networking.k8s.io", "NetworkPolicy"), &in_namespace),
+            "list networkpolicies"
+        ),
     )?;
-    let pods = match (&export, &local) {
-        (Some(_), Some(service)) => pods(&client, &discovery, service).await,
-        _ => None,
+    let (leases, stated) = tokio::join!(agents(&client), client.dated_text("/version"));
+    // The agents state times by the clock of their cluster.
+    let now = stated.ok().and_then(|(_, stated)| stated).unwrap_or_else(|| Clock::system().now());
+    let unread = [nodes.as_ref().err(), dns.as_ref().err(), network_policies.as_ref().err()];
+    let unread = unread.into_iter().flatten().map(|right| (*right).to_owned()).collect();
+    let pods = match &local {
+        Some(service) => pods(&client, &discovery, service).await,
+        None => None,
     };
     Ok(View {
         serves_api: export_kind.is_some() && import_kind.is_some(),
@@ -60,11 +70,35 @@ pub(crate) async fn read(client: Client, key: ObjectKey) -> Result<View, ClientE
         derived,
         slices,
         missing_rights: missing_rights(&client, &key.namespace).await,
-        pod_ranges: nodes.iter().flat_map(pod_ranges).collect(),
-        dns,
+        pod_ranges: nodes.iter().flatten().flat_map(pod_ranges).collect(),
+        dns: dns.unwrap_or_default(),
         connections: Vec::new(),
-        proofs: proofs(&agents(&client).await, &key, Clock::system().now()),
+        proofs: leases.as_deref().map(|leases| proofs(leases, &key, now)).unwrap_or_default(),
+        agent: leases.as_deref().map_or(Agent::NotRead, |leases| agent(leases, now)),
+        network_policies: network_policies.unwrap_or_default(),
+        unread,
     })
+}
+
+/// The answer, or the right that is missing.
+async fn if_allowed<T>(
+    reading: impl Future<Output = Result<T, ClientError>>,
+    right: &'static str,
+) -> Result<Result<T, &'static str>, ClientError> {
+    match reading.await {
+        Err(ClientError::Forbidden(status)) if status.code != 401 => Ok(Err(right)),
+        read => read.map(Ok),
+    }
+}
+
+/// The newest renewal of the Leases of a member's agents. A time that is ahead of the clock is new.
+fn agent(leases: &[Object], now: Timestamp) -> Agent {
+    let renewed =
+        leases.iter().filter_map(|lease| lease.str_at(&["spec", "renewTime"]).parse::<Timestamp>().ok());
+    match renewed.max() {
+        Some(renewed) => Agent::Renewed(Duration::try_from(now.duration_since(renewed)).unwrap_or_default()),
+        None => Agent::Missing,
+    }
 }
 
 /// The last connections of the agents of a member to endpoints of the service.
@@ -191,6 +225,22 @@ mod tests {
             derived_names(&key, Some(&import)),
             ["derived-abc".to_owned(), "derived-web".to_owned(), of_set]
         );
+    }
+
+    #[test]
+    fn the_newest_renewal_of_an_agent_counts() {
+        let now: Timestamp = "2026-01-01T00:10:00Z".parse().expect("a time");
+        let lease = |time: &str| Object(serde_json::json!({ "spec": { "renewTime": time } }));
+        let cases = [
+            (vec![], Agent::Missing),
+            (vec![""], Agent::Missing),
+            (vec!["2026-01-01T00:00:00Z", "2026-01-01T00:09:50Z"], Agent::Renewed(Duration::from_secs(10))),
+            (vec!["2026-01-01T01:00:00Z"], Agent::Renewed(Duration::ZERO)),
+        ];
+        for (times, want) in cases {
+            let leases: Vec<Object> = times.iter().map(|time| lease(time)).collect();
+            assert_eq!(agent(&leases, now), want, "{times:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::connection::{Connection, Outcome, Target};
 use super::super::*;
+use crate::discovery::properties::Properties;
 use crate::discovery::{Lost, LostCause};
 
 pub(super) fn object(kind: &str, spec: Value, conditions: Value) -> Object {
@@ -137,7 +138,14 @@ pub(super) fn healthy() -> Facts {
     view.local = Some(service("10.13.0.4", 80));
     view.pods = Some(vec![ready_pod("web-1"), ready_pod("web-2")]);
     let b = member("b", "10.12.0.0/24", vec![slice(Some("id-a"), &ready)]);
-    Facts { service: ObjectKey::namespaced("shop", "web"), members: vec![a, b], policies: Vec::new() }
+    Facts {
+        service: ObjectKey::namespaced("shop", "web"),
+        members: vec![a, b],
+        policies: Vec::new(),
+        properties: Properties::default(),
+        native: None,
+        unread: Vec::new(),
+    }
 }
 
 /// The healthy federation with a change in `cluster`.

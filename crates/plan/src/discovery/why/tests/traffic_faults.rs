@@ -1,17 +1,20 @@
 //! What TrafficPolicies and drained clusters do: it looks like a fault if one does not know of them.
 
 use portolan_api::policy::ClusterAffinity;
-use portolan_api::traffic::{TrafficArea, TrafficPolicy};
+use portolan_api::traffic::{PropertyRequirement, TrafficArea, TrafficPolicy};
 use serde_json::json;
 
+use super::super::connection::Target;
 use super::super::*;
 use super::faults::{Fault, fault};
-use super::federation::{member_of, service, slice, untried, view, with_second};
+use super::federation::{member_of, open, service, slice, untried, view, with_second};
 use crate::discovery::nearness::tests::cluster;
+use crate::discovery::properties::Properties;
+use crate::discovery::properties::tests::properties;
 use crate::discovery::usage::{Usage, set_usage};
 
 /// A policy on the control plane; all clusters have Cluster objects.
-fn governed(mut facts: Facts, change: impl FnOnce(&mut TrafficPolicy)) -> Facts {
+pub(super) fn governed(mut facts: Facts, change: impl FnOnce(&mut TrafficPolicy)) -> Facts {
     for member in &mut facts.members {
         member.known.cluster = Some(cluster(&member.name, ""));
     }
@@ -22,17 +25,17 @@ fn governed(mut facts: Facts, change: impl FnOnce(&mut TrafficPolicy)) -> Facts 
     facts
 }
 
-fn named(names: &[&str]) -> ClusterAffinity {
+pub(super) fn named(names: &[&str]) -> ClusterAffinity {
     let cluster_names = names.iter().map(|name| (*name).to_owned()).collect();
     ClusterAffinity { cluster_names, ..ClusterAffinity::default() }
 }
 
-fn boundary(names: &[&str]) -> TrafficArea {
-    TrafficArea { within: None, cluster_affinity: Some(named(names)) }
+pub(super) fn boundary(names: &[&str]) -> TrafficArea {
+    TrafficArea { cluster_affinity: Some(named(names)), ..TrafficArea::default() }
 }
 
 /// The federation with the exporters `a` and `c`, of which `c` is used so in `b`.
-fn used(usage: Usage, message: &str) -> Facts {
+pub(super) fn used(usage: Usage, message: &str) -> Facts {
     let mut facts = with_second(service("10.15.0.4", 80), json!([]));
     let held = view(&mut facts, "b");
     let status = if usage.is_left_out() { "False" } else { "True" };
@@ -50,6 +53,19 @@ pub(super) fn traffic_faults() -> Vec<Fault> {
     });
     let without_slices = || untried("b", |held| held.slices.clear());
     let none_inside = governed(without_slices(), |policy| policy.spec.boundary = Some(boundary(&["b"])));
+    let ring = PropertyRequirement { name: "ring".to_owned(), values: Vec::new() };
+    let by_property = |properties: Properties| {
+        let mut facts = governed(without_slices(), |policy| {
+            policy.spec.boundary =
+                Some(TrafficArea { property: Some(ring.clone()), ..TrafficArea::default() });
+        });
+        facts.properties = properties;
+        facts
+    };
+    let other_ring = by_property(properties(&["a ring 1", "b ring 2"]));
+    let mut same_ring = by_property(properties(&["a ring 1", "b ring 1"]));
+    view(&mut same_ring, "b").slices = vec![slice(Some("id-a"), &["10.10.0.5", "10.10.0.6"])];
+    view(&mut same_ring, "b").connections = vec![open(Target::Name, 80)];
     let mut one_outside = with_second(service("10.15.0.4", 80), json!([]));
     view(&mut one_outside, "b").slices.truncate(1);
     let one_outside = governed(one_outside, |policy| policy.spec.boundary = Some(boundary(&["a"])));
@@ -76,6 +92,20 @@ pub(super) fn traffic_faults() -> Vec<Fault> {
             Broken,
             "broken at slices: every exporting cluster is outside the boundary of TrafficPolicy shop/near for b",
             "spec.boundary of TrafficPolicy shop/near",
+        ),
+        fault(
+            "no exporter with the ClusterProperty of the boundary",
+            other_ring,
+            Broken,
+            "broken at slices: every exporting cluster is outside the boundary of TrafficPolicy shop/near for b",
+            "spec.boundary of TrafficPolicy shop/near",
+        ),
+        fault(
+            "the ClusterProperty of the boundary in common",
+            same_ring,
+            Works,
+            "shop/web from b: works",
+            "",
         ),
         fault("one of two exporters outside the boundary", one_outside, Works, "shop/web from b: works", ""),
         fault(
