@@ -213,8 +213,8 @@ impl Federations {
         let own = targets.iter_mut().filter(|target| target.zone.provider.built_in.is_some());
         for target in own {
             if let Ok(zone) = DomainName::parse(&target.zone.zone) {
-                let next = dns.next_serial(&zone, serial_floor(target, &federations));
-                reserve_serials(target, next);
+                dns.begin(&zone, serial_floor(target, &federations));
+                reserve_serials(target, dns.next_serial(&zone));
             }
         }
     }

@@ -70,15 +70,20 @@ impl PublicDns {
         self.places.as_ref()
     }
 
-    /// The serial number of the next change of a zone. Those below `floor` may have been used before this process started.
+    /// Notes that serial numbers of a zone below `floor` may have been used before this process started. Counts once.
+    pub fn begin(&self, zone: &DomainName, floor: u32) {
+        self.shares.begin(zone, floor);
+    }
+
+    /// The serial number of the next change of a zone.
     ///
     /// It is the time in seconds since 1970, or the next number where changes came faster or the clock went back. Secondaries
     /// compare the low 32 bits (RFC 1982).
-    pub fn next_serial(&self, zone: &DomainName, floor: u32) -> u32 {
+    pub fn next_serial(&self, zone: &DomainName) -> u32 {
         let seconds = self.clock.now().as_second();
         let now = u32::try_from(seconds.rem_euclid(1 << 32)).unwrap_or_default();
         let after = self.zones.public_serial(zone).map_or(0, |serial| serial.wrapping_add(1));
-        now.max(after).max(self.shares.raise(zone, floor))
+        now.max(after).max(self.shares.floor(zone))
     }
 }
 
@@ -122,7 +127,7 @@ impl BuiltIn {
     }
 
     fn serial(&self) -> u32 {
-        self.dns.next_serial(&self.settings.name, 0)
+        self.dns.next_serial(&self.settings.name)
     }
 
     fn change(&self, zone: &DomainName, batch: &[Change]) -> Result<(), ProviderError> {
@@ -193,7 +198,7 @@ impl Provider for BuiltIn {
                 let is_empty = self.dns.zones.public_sets(zone).is_ok_and(|sets| sets.is_empty());
                 if is_empty {
                     // Secondaries may hold the number; the zone may come back.
-                    self.dns.next_serial(zone, self.serial());
+                    self.dns.shares.used(zone, self.serial());
                     self.dns.zones.withdraw_public(zone);
                 }
             }

@@ -49,7 +49,7 @@ pub(super) struct ZoneReport {
 pub(super) struct Records {
     pub(super) observer: Observer,
     pub(super) writers: ZoneWriters,
-    /// The Federations with zones that are still written when their pass has ended, by the identity of the zone.
+    /// The Federations with zones that are still written when their pass has ended, by Federation and zone.
     running: Mutex<BTreeMap<String, JoinHandle<Option<ZoneReport>>>>,
     /// Receives a Federation when such a zone has ended.
     queue: Queue<ObjectKey>,
@@ -78,7 +78,8 @@ impl Records {
         target: &Target,
         observed: &Arc<Observed>,
     ) -> ZoneReport {
-        let identity = target.identity();
+        // Two Federations can have the same target, of which one waits.
+        let identity = format!("{} {}", federation.metadata.name, target.identity());
         let running = self.running.lock().remove(&identity);
         let mut task = match running {
             // What failed is reported, and tried again with a later pass. After a success there may be changes since then.

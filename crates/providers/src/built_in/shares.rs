@@ -13,8 +13,10 @@ pub(super) struct Shares(Mutex<BTreeMap<DomainName, Share>>);
 struct Share {
     /// Writers that have written all their records.
     written: BTreeSet<String>,
-    /// Least serial number that was never used.
+    /// Serial numbers below this one may have been used.
     floor: u32,
+    /// Whether the numbers of earlier processes are known.
+    has_begun: bool,
 }
 
 /// What is to be done with a zone after a writer has written or left it.
@@ -51,12 +53,26 @@ impl Shares {
         if writers.is_subset(&share.written) { Next::Answer } else { Next::Wait }
     }
 
-    /// Serial numbers below `floor` may have been used. Returns the least one that was not.
-    pub(super) fn raise(&self, zone: &DomainName, floor: u32) -> u32 {
+    /// Notes that earlier processes may have used serial numbers below `floor`. Counts once for each zone: later floors contain the
+    /// numbers of this process.
+    pub(super) fn begin(&self, zone: &DomainName, floor: u32) {
+        let mut shares = self.0.lock();
+        let share = shares.entry(zone.clone()).or_default();
+        if !std::mem::replace(&mut share.has_begun, true) {
+            share.floor = share.floor.max(floor);
+        }
+    }
+
+    /// Notes that this process has used the serial numbers below `floor`.
+    pub(super) fn used(&self, zone: &DomainName, floor: u32) {
         let mut shares = self.0.lock();
         let share = shares.entry(zone.clone()).or_default();
         share.floor = share.floor.max(floor);
-        share.floor
+    }
+
+    /// Serial numbers below this one may have been used.
+    pub(super) fn floor(&self, zone: &DomainName) -> u32 {
+        self.0.lock().get(zone).map_or(0, |share| share.floor)
     }
 }
 
@@ -91,8 +107,13 @@ mod tests {
     #[test]
     fn a_serial_number_is_never_lower_than_one_before() {
         let (shares, zone) = (Shares::default(), DomainName::parse("example.com").expect("a name"));
-        assert_eq!(shares.raise(&zone, 7), 7);
-        assert_eq!(shares.raise(&zone, 5), 7);
-        assert_eq!(shares.raise(&zone, 9), 9);
+        shares.used(&zone, 5);
+        shares.begin(&zone, 7);
+        assert_eq!(shares.floor(&zone), 7);
+        shares.begin(&zone, 9);
+        assert_eq!(shares.floor(&zone), 7, "what this process has noted since is not of an earlier one");
+        shares.used(&zone, 6);
+        shares.used(&zone, 8);
+        assert_eq!(shares.floor(&zone), 8);
     }
 }
