@@ -94,6 +94,8 @@ pub mod credential {
 
 /// Record of the last scheduling and overrides.
 pub mod policy {
+    /// UID of the federated object that the policy takes the place of; `portolan migrate` writes it.
+    pub const MIGRATED_FROM: &str = "portolan.dev/migrated-from";
     /// The placement last scheduled, as JSON, on bindings.
     pub const APPLIED_PLACEMENT: &str = "policy.karmada.io/applied-placement";
     /// Of templates that a policy with lazy activation claims: what the template was when the policy took effect last.

@@ -3,7 +3,9 @@
 //! Federation v1 had an API server of its own, in which every object was federated. Here a Federation says which
 //! namespaces and kinds of the hub are.
 
+mod built_in;
 mod dns;
+mod providers;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,10 +14,11 @@ use crate::kind::kind;
 use crate::meta::{Condition, LabelSelector};
 use crate::schema::is_default;
 
-pub use dns::{
-    BuiltInProvider, ClientRegion, ClusterPlace, CoreDnsProvider, DEFAULT_ALGORITHM, DEFAULT_PREFIX,
-    DnsProvider, ExternalDnsProvider, FederationDns, FederationZone, PublishedZone, Rfc2136Provider,
-    Route53Provider, SecretReference, TsigKey, ZoneNameServer, ZoneTransfers,
+pub use built_in::{BuiltInProvider, ClientRegion, ZoneNameServer, ZoneTransfers};
+pub use dns::{ClusterPlace, FederationDns, FederationZone, PublishedZone};
+pub use providers::{
+    CoreDnsProvider, DEFAULT_ALGORITHM, DEFAULT_PREFIX, DnsProvider, ExternalDnsProvider, Rfc2136Provider,
+    Route53Provider, SecretReference, TsigKey,
 };
 
 /// Longest name of a federation, which is a label of DNS names and the value of a label (RFC 1123).

@@ -35,6 +35,8 @@ use portolan_api::meta::{Condition, condition};
 use portolan_api::names::SYSTEM_NAMESPACE;
 use portolan_api::{labels, resources};
 use portolan_object::{GroupKind, ObjectKey};
+use portolan_plan::federation::dns::record::DomainName;
+use portolan_plan::federation::dns::sharing::{reserve_serials, serial_floor};
 use portolan_plan::federation::dns::zones::{Target, targets};
 use portolan_plan::federation::status::{Facts, Served, published, status};
 use portolan_runtime::client::Patch;
@@ -44,6 +46,7 @@ use serde_json::json;
 
 pub use credentials::{CredentialsError, OwnTargets, publisher, secret_of};
 pub use portolan_providers::PublicDns;
+pub use portolan_providers::built_in::{PlaceDatabase, Writers};
 
 use crate::hub::Hub;
 use crate::merge::difference;
@@ -167,7 +170,8 @@ impl Reconciler for Federations {
 
 impl Federations {
     async fn reconcile_federation(&self, federation: &Federation) -> Result<Outcome, ClientError> {
-        let targets = targets(federation);
+        let mut targets = targets(federation);
+        self.reserve_serials(&mut targets);
         let mut status = self.status(federation);
         let mut again = (!status.conditions.iter().all(Condition::is_true)).then_some(RETRY);
         if targets.is_empty() {
@@ -185,8 +189,12 @@ impl Federations {
         let observed = Arc::new(observer.observe(&federation).await);
         let reports = self.records.publish(&federation, &targets, &observed).await;
         status.clusters.clone_from(&observed.places);
-        status.zones =
-            reports.into_iter().filter(|report| !report.is_cleared).map(|report| report.zone).collect();
+        // A report can be older than this pass.
+        let zones = reports.into_iter().zip(&targets).map(|(mut report, target)| {
+            report.zone.serial_limit = target.zone.serial_limit;
+            report
+        });
+        status.zones = zones.filter(|report| !report.is_cleared).map(|report| report.zone).collect();
         let is_published = published(&federation, &mut status, &self.hub.now());
         self.write_status(&federation, &status).await?;
         let retry = (!is_published).then_some(RETRY);
@@ -196,6 +204,19 @@ impl Federations {
             again = Some(BATCH);
         }
         Ok(again.map_or(Outcome::Done, Outcome::RequeueAfter))
+    }
+
+    /// Notes the serial numbers of the zones that this process serves before it uses them, so that they go up over a restart.
+    fn reserve_serials(&self, targets: &mut [Target]) {
+        let Some(dns) = &self.hub.public_dns else { return };
+        let federations = self.hub.federations.list();
+        let own = targets.iter_mut().filter(|target| target.zone.provider.built_in.is_some());
+        for target in own {
+            if let Ok(zone) = DomainName::parse(&target.zone.zone) {
+                dns.begin(&zone, serial_floor(target, &federations));
+                reserve_serials(target, dns.next_serial(&zone));
+            }
+        }
     }
 
     /// The status without zones.

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::answered::{Answered, Outcome};
 use crate::record_set::{A, AAAA, CNAME, NS, PTR, SOA, SRV, TXT};
-use crate::respond::{Answered, Outcome};
 
 const KINDS: [(u16, &str); 8] = [
     (A, "A"),

@@ -12,6 +12,8 @@
 //!                                   └─► resolve(): in this process, without a socket
 //! ```
 
+mod answered;
+mod client_subnet;
 mod counters;
 pub mod datagrams;
 #[cfg(feature = "fuzzing")]

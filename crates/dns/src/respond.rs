@@ -10,12 +10,14 @@ use std::net::IpAddr;
 
 use dnswire::base::iana::Rcode;
 
+use crate::answered::{Answered, Outcome};
+use crate::client_subnet::Subnet;
 use crate::lookup::Lookup;
 use crate::name::Name;
 use crate::public::nearness::Place;
 use crate::public::signed;
 use crate::record_set::{A, AAAA, CNAME, RecordSet, SOA};
-use crate::request::{self, Edns, HEADER, OPT, Request, Subnet};
+use crate::request::{self, Edns, HEADER, OPT, Request};
 use crate::service::set_of;
 use crate::zone::Zone;
 use crate::zones::{Snapshot, ZoneLookup};
@@ -43,40 +45,6 @@ const TRUNCATED: u8 = 0x02;
 pub(crate) enum Transport {
     Udp,
     Tcp,
-}
-
-/// Type and outcome of an answered packet, for the counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Answered {
-    /// Record type in the question; zero when the packet could not be parsed.
-    pub(crate) kind: u16,
-    pub(crate) outcome: Outcome,
-}
-
-/// Outcome of a query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Data,
-    NoData,
-    NoName,
-    FormatError,
-    ServerFailure,
-    NotImplemented,
-    Refused,
-    BadVersion,
-}
-
-impl Outcome {
-    fn rcode(self) -> u8 {
-        match self {
-            Self::Data | Self::NoData | Self::BadVersion => 0,
-            Self::FormatError => 1,
-            Self::ServerFailure => 2,
-            Self::NoName => 3,
-            Self::NotImplemented => 4,
-            Self::Refused => 5,
-        }
-    }
 }
 
 /// Writes the answer to `packet` into `out`. Returns `None` if the packet must not be answered; in that case the
@@ -182,17 +150,9 @@ impl AnswerWriter<'_> {
         if !zone.has_places() || !matches!(set.kind(), A | AAAA) {
             return set;
         }
-        match zone.near(name, self.place) {
-            Some((sets, bits)) => {
-                self.scope = self.scope.max(bits);
-                set_of(sets, set.kind()).unwrap_or(set)
-            }
-            None => {
-                // Another network may have a region.
-                self.scope = self.place.known;
-                set
-            }
-        }
+        let (near, bits) = zone.near(name, self.place, set.kind());
+        self.scope = self.scope.max(bits);
+        near.unwrap_or(set)
     }
 
     /// Adds records with the name in the question as owner.

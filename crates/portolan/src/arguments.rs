@@ -18,7 +18,7 @@ use portolan_plan::clusters::permissions::Placeable;
 use portolan_plan::dns::ZoneKind;
 
 use self::api_server::ApiServerFlags;
-use self::controllers::ControllerFlags;
+pub(crate) use self::controllers::ControllerFlags;
 use self::leadership::LeadershipFlags;
 use crate::apply::arguments::Apply;
 use crate::cluster_access::ClusterAccess;

@@ -16,7 +16,7 @@ use portolan_api::work::{
 };
 use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey, yaml};
-use portolan_plan::kubefed::migrate::{Clusters, Migrated, migrate};
+use portolan_plan::kubefed::migrate::{Clusters, Existing, Exists, Migrated, Step, migrate, steps};
 use portolan_plan::kubefed::type_config::read;
 use portolan_runtime::client::{Delete, Discovery, Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
@@ -132,7 +132,14 @@ impl Migration {
         let of = of.with_context(|| {
             format!("{kind} has no FederatedTypeConfig: `portolan federate enable` makes one")
         })?;
-        ensure!(!federated.is_deleting(), "it is being deleted");
+        if federated.is_deleting() {
+            // An earlier run has deleted it, and ended before its policies took over.
+            let is_orphaned = federated.annotation(ORPHAN) == Some(labels::TRUE);
+            ensure!(applies && is_orphaned, "it is being deleted");
+            self.take_over(federated, of).await?;
+            let binding = self.binding_of_template(federated, of).await?;
+            return Ok(binding.map_or(0, |binding| binding.spec.clusters.len()));
+        }
         if let Some(problem) = FederatedStatus::problem(federated) {
             bail!("its condition Propagation is not True: mend what its status says first: {problem}");
         }
@@ -159,7 +166,8 @@ impl Migration {
     }
 
     async fn clusters(&self, federated: &Object) -> Result<Clusters> {
-        let binding = self.binding(federated).await?.context("the control plane has no binding of it")?;
+        let binding = self.binding(federated.kind(), &federated.key()).await?;
+        let binding = binding.context("the control plane has no binding of it")?;
         let names = binding.spec.clusters.into_iter().map(|target| target.name).collect();
         let is_listed = federated.at(&["spec", "placement", "clusters"]).is_some_and(|list| !list.is_null());
         let by_selector =
@@ -167,9 +175,18 @@ impl Migration {
         Ok(Clusters { names, by_selector })
     }
 
-    async fn binding(&self, object: &Object) -> Result<Option<Binding>> {
-        let name = names::binding(object.kind(), object.name());
-        let found = match object.namespace() {
+    /// The binding of what members have of a federated object.
+    async fn binding_of_template(&self, federated: &Object, of: &FederatedType) -> Result<Option<Binding>> {
+        let key = match of.target.namespaced {
+            true => federated.key(),
+            false => ObjectKey::cluster(federated.name()),
+        };
+        self.binding(&of.target.gvk.kind, &key).await
+    }
+
+    async fn binding(&self, kind: &str, key: &ObjectKey) -> Result<Option<Binding>> {
+        let name = names::binding(kind, &key.name);
+        let found = match &*key.namespace {
             "" => {
                 let found = self.hub.kind::<ClusterResourceBinding>().get(&ObjectKey::cluster(name)).await;
                 found.map(|found| Binding { spec: found.spec, status: found.status })
@@ -189,21 +206,35 @@ impl Migration {
 
     /// The policies and the template come first: they wait for the federated object, and take over when it has let go.
     async fn apply(&self, federated: &Object, of: &FederatedType, migrated: &Migrated) -> Result<()> {
-        for object in migrated.overrides.iter().chain([&migrated.policy, &migrated.template]) {
-            self.create(object).await?;
-        }
-        let resource = Resource {
-            gvk: of.federated.gvk.clone(),
-            plural: of.federated.plural.clone(),
-            namespaced: of.federated.namespaced,
+        let overrides = match &migrated.overrides {
+            Some(overrides) => self.existing(overrides).await?,
+            None => None,
         };
-        let api = self.hub.resource::<Object>(&resource);
+        let policy = self.existing(&migrated.policy).await?;
+        let existing = Existing { overrides, policy, template: self.existing(&migrated.template).await? };
+        let steps = steps(federated, migrated, &existing).map_err(|Exists(other)| {
+            anyhow!(
+                "{} exists on the control plane already, and this command has not made it: delete or rename it, and run the \
+                 command again; nothing was changed",
+                describe(&other)
+            )
+        })?;
+        for step in &steps {
+            self.write(step).await?;
+        }
+        let api = self.hub.resource::<Object>(&Resource::from(&of.federated));
         let orphan = json!({ "metadata": { "resourceVersion": federated.resource_version(),
             "annotations": { ORPHAN: labels::TRUE } } });
         api.patch(&federated.key(), &Patch::Merge(orphan)).await.context("cannot orphan its objects")?;
         api.delete(&federated.key(), &Delete::background().uid(federated.uid()))
             .await
             .context("cannot delete it")?;
+        self.take_over(federated, of).await
+    }
+
+    /// Waits until the federated object is gone, and its policies have brought the template to all clusters.
+    async fn take_over(&self, federated: &Object, of: &FederatedType) -> Result<()> {
+        let api = self.hub.resource::<Object>(&Resource::from(&of.federated));
         let deadline = Instant::now() + self.timeout;
         loop {
             let is_gone = match api.get(&federated.key()).await {
@@ -211,7 +242,7 @@ impl Migration {
                 Err(ClientError::NotFound(_)) => true,
                 Err(error) => return Err(error).context("cannot read it"),
             };
-            let binding = if is_gone { self.binding(&migrated.template).await? } else { None };
+            let binding = if is_gone { self.binding_of_template(federated, of).await? } else { None };
             let is_applied = binding.is_some_and(|binding| {
                 condition(&binding.status.conditions, FULLY_APPLIED).is_some_and(|applied| applied.is_true())
             });
@@ -226,21 +257,36 @@ impl Migration {
         }
     }
 
-    async fn create(&self, object: &Object) -> Result<()> {
+    fn resource(&self, object: &Object) -> Result<Resource> {
         let kind = object.group_version_kind();
         let found = self.discovery.find(&kind.group, &kind.kind);
         let found = found.with_context(|| {
             format!("the control plane does not serve {kind}: apply its CustomResourceDefinition there first")
         })?;
-        match self.hub.resource::<Object>(&found.resource).create(object).await {
-            Ok(_) => anstream::println!("{} created", describe(object)),
-            Err(ClientError::AlreadyExists(_)) => bail!(
-                "{} exists on the control plane already: delete it if an earlier run of this command made it, and run the command \
-                 again; the federated object was not changed",
-                describe(object)
-            ),
-            Err(error) => return Err(error).with_context(|| format!("cannot create {}", describe(object))),
+        Ok(found.resource.clone())
+    }
+
+    /// The object of the same kind and name on the control plane.
+    async fn existing(&self, object: &Object) -> Result<Option<Object>> {
+        match self.hub.resource::<Object>(&self.resource(object)?).get(&object.key()).await {
+            Ok(found) => Ok(Some(found)),
+            Err(ClientError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", describe(object))),
         }
+    }
+
+    async fn write(&self, step: &Step) -> Result<()> {
+        let (Step::Create(object) | Step::Replace(object)) = step;
+        let api = self.hub.resource::<Object>(&self.resource(object)?);
+        let name = describe(object);
+        let (written, what) = match step {
+            Step::Create(_) => (api.create(object).await, "created"),
+            Step::Replace(_) => (api.replace(object).await, "of an earlier run brought up to date"),
+        };
+        written.with_context(|| {
+            format!("cannot write {name}: run the command again; it goes on where it has ended")
+        })?;
+        anstream::println!("{name} {what}");
         Ok(())
     }
 }

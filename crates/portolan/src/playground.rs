@@ -38,8 +38,7 @@ pub(crate) async fn run(arguments: arguments::Playground) -> Result<()> {
     let scope = Shutdown::new();
     scope.request_on_signals().context("cannot listen for signals")?;
     let clock = Clock::system();
-    let dns = arguments.controllers.federation_dns_listen;
-    let dns = dns.map(|address| federation_dns::serve(address, &clock, &scope)).transpose()?;
+    let dns = federation_dns::serve(&arguments.controllers, &clock, &scope)?;
     let mut controllers = arguments.controllers.options(clock)?;
     controllers.public_dns = dns.map(|(dns, _)| dns);
     let options = Options { port: arguments.port, controllers, ..Options::new(Clock::system()) };

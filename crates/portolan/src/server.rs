@@ -31,13 +31,12 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
             bail!("give --dir for an embedded API server, or --kubeconfig for one that runs already")
         }
     };
-    let dns = arguments.controllers.federation_dns_listen;
-    let dns = dns.map(|address| federation_dns::serve(address, &clock, &scope)).transpose()?;
+    let dns = federation_dns::serve(&arguments.controllers, &clock, &scope)?;
     let public_dns = dns.as_ref().map(|(dns, _)| dns.clone());
     metrics.register(|registry| {
         control_plane.register_metrics(registry);
         if let Some((dns, statistics)) = &dns {
-            portolan_dns::metrics::register(&dns.zones, statistics, registry);
+            portolan_dns::metrics::register(dns.zones(), statistics, registry);
         }
     });
     if let Some(address) = arguments.metrics_listen {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use portolan_api::Kind;
+use portolan_api::kubefed::TypeName;
 use portolan_api::resources::StaticResource;
 use portolan_object::{GroupVersionKind, ObjectKey};
 
@@ -72,6 +73,18 @@ impl From<StaticResource> for Resource {
     fn from(resource: StaticResource) -> Self {
         let StaticResource { plural, namespaced, .. } = resource;
         Self { gvk: resource.gvk(), plural: plural.to_owned(), namespaced }
+    }
+}
+
+impl From<&TypeName> for Resource {
+    fn from(name: &TypeName) -> Self {
+        Self { gvk: name.gvk.clone(), plural: name.plural.clone(), namespaced: name.namespaced }
+    }
+}
+
+impl From<&Resource> for TypeName {
+    fn from(resource: &Resource) -> Self {
+        Self { gvk: resource.gvk.clone(), plural: resource.plural.clone(), namespaced: resource.namespaced }
     }
 }
 

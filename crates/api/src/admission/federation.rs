@@ -1,5 +1,6 @@
 //! Admission of Federations.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use portolan_object::dns_label::{is_label, is_subdomain};
@@ -7,7 +8,7 @@ use portolan_object::{FieldError, GroupVersion, Status};
 use serde_json::{Value, json};
 
 use super::typed;
-use crate::federation::{FederatedKind, Federation, FederationDns};
+use crate::federation::{ClientRegion, FederatedKind, Federation, FederationDns, FederationZone};
 use crate::kind::Kind;
 use crate::names;
 
@@ -48,6 +49,10 @@ fn check_kind(path: &str, kind: &FederatedKind, errors: &mut Vec<FieldError>) {
     }
 }
 
+fn bare(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
 fn check_dns(dns: &FederationDns, errors: &mut Vec<FieldError>) {
     for (index, zone) in dns.zones.iter().enumerate() {
         let path = |field: &str| format!("spec.dns.zones[{index}].{field}");
@@ -63,35 +68,78 @@ fn check_dns(dns: &FederationDns, errors: &mut Vec<FieldError>) {
             let at = path(&format!("provider.builtIn.transfers.from[{place}]"));
             errors.push(FieldError::invalid(at, &json!(network), "must be a network such as 192.0.2.0/24"));
         }
-        let regions = zone.provider.built_in.iter().flat_map(|built_in| built_in.regions.iter().enumerate());
-        for (place, region) in regions {
-            for (index, network) in
-                region.networks.iter().enumerate().filter(|(_, network)| !is_network(network))
-            {
-                let at = path(&format!("provider.builtIn.regions[{place}].networks[{index}]"));
-                errors.push(FieldError::invalid(
-                    at,
-                    &json!(network),
-                    "must be a network such as 192.0.2.0/24",
-                ));
-            }
-            if !is_label(&region.region.to_ascii_lowercase()) {
-                let at = path(&format!("provider.builtIn.regions[{place}].region"));
-                errors.push(FieldError::invalid(at, &json!(region.region), "must be a DNS label"));
-            }
-        }
+        let regions = zone.provider.built_in.iter().flat_map(|built_in| &built_in.regions);
+        check_regions(&path("provider.builtIn.regions"), regions, errors);
         if transfers.is_some_and(|transfers| transfers.from.is_empty() && transfers.tsig.is_none()) {
             let detail = "must have from, tsig or both: it says who may copy the zone";
             let at = path("provider.builtIn.transfers");
             errors.push(FieldError::invalid(at, &json!({}), detail));
         }
-        let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
+        // Two domains of one zone: the zone is written once, with one set of credentials and settings.
+        let same = |other: &&FederationZone| {
+            bare(other.zone()) == bare(zone.zone())
+                && other.provider.address() == zone.provider.address()
+                && other.provider != zone.provider
+        };
+        if let Some(other) = dns.zones[..index].iter().find(same) {
+            let detail = format!("must be the same as that of {}, which is in the same zone", other.domain);
+            errors.push(FieldError::invalid(path("provider"), &json!(zone.provider.address()), detail));
+        }
         let (domain, outer) = (bare(&zone.domain), bare(zone.zone()));
         if domain != outer && !domain.ends_with(&format!(".{outer}")) {
             let detail = "must be the domain, or a zone that has it";
             errors.push(FieldError::invalid(path("zone"), &json!(zone.zone), detail));
         }
     }
+}
+
+fn check_regions<'a>(
+    path: &str,
+    regions: impl Iterator<Item = &'a ClientRegion>,
+    errors: &mut Vec<FieldError>,
+) {
+    let mut seen = BTreeSet::new();
+    for (place, region) in regions.enumerate() {
+        let at = |field: &str| format!("{path}[{place}].{field}");
+        for (index, network) in region.networks.iter().enumerate() {
+            let at = at(&format!("networks[{index}]"));
+            if !is_network(network) {
+                errors.push(FieldError::invalid(
+                    at,
+                    &json!(network),
+                    "must be a network such as 192.0.2.0/24",
+                ));
+            } else if !seen.insert(network) {
+                errors.push(FieldError::invalid(at, &json!(network), "is in the list of a region already"));
+            }
+        }
+        if !is_label(&region.region.to_ascii_lowercase()) {
+            errors.push(FieldError::invalid(at("region"), &json!(region.region), "must be a DNS label"));
+        }
+        if !region.coordinates.is_empty() && !are_coordinates(&region.coordinates) {
+            let detail = "must be latitude and longitude in degrees, such as 50.11,8.68";
+            errors.push(FieldError::invalid(at("coordinates"), &json!(region.coordinates), detail));
+        }
+        const CONTINENTS: [&str; 7] = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"];
+        for (index, code) in region.continents.iter().enumerate() {
+            if !CONTINENTS.contains(&&*code.to_ascii_uppercase()) {
+                let detail = "must be AF, AN, AS, EU, NA, OC or SA";
+                errors.push(FieldError::invalid(at(&format!("continents[{index}]")), &json!(code), detail));
+            }
+        }
+        if region.networks.is_empty() && !region.needs_places() {
+            let detail =
+                "must have networks, countries, continents or coordinates: without them it has no clients";
+            errors.push(FieldError::invalid(format!("{path}[{place}]"), &json!(region.region), detail));
+        }
+    }
+}
+
+/// Whether a text is two numbers of degrees.
+fn are_coordinates(text: &str) -> bool {
+    let degrees =
+        |text: &str, most: f64| text.trim().parse::<f64>().is_ok_and(|degrees| degrees.abs() <= most);
+    text.split_once(',').is_some_and(|(north, east)| degrees(north, 90.0) && degrees(east, 180.0))
 }
 
 /// Whether a text is an address and the length of its prefix.
@@ -121,6 +169,14 @@ mod tests {
             json!({ "dns": { "zones": [{ "domain": "example.com",
                 "provider": { "builtIn": { "transfers": transfers } } }] } })
         };
+        let regions = |regions: Value| json!({ "dns": { "zones": [{ "domain": "example.com", "provider": { "builtIn": { "regions": regions } } }] } });
+        let two_domains = |one: &str, other: &str| {
+            let zone = |domain: &str, server: &str| {
+                json!({ "domain": domain, "zone": "example.com",
+                    "provider": { "builtIn": { "nameServers": [{ "name": server }] } } })
+            };
+            json!({ "dns": { "zones": [zone("a.example.com", one), zone("b.example.com", other)] } })
+        };
         for (name, spec, want) in [
             ("myfed", json!({}), ""),
             ("myfed", kinds("apps/v1", "Deployment"), ""),
@@ -131,6 +187,21 @@ mod tests {
             ("myfed", transfers(json!({ "from": ["192.0.2.0/24", "2001:db8::/32"] })), ""),
             ("myfed", transfers(json!({ "from": ["192.0.2.1"] })), "provider.builtIn.transfers.from[0]"),
             ("myfed", transfers(json!({ "notify": ["192.0.2.1:53"] })), "says who may copy the zone"),
+            ("myfed", regions(json!([{ "region": "eu", "networks": ["192.0.2.0/24"] }])), ""),
+            ("myfed", regions(json!([{ "region": "eu", "countries": ["DE"] }])), ""),
+            ("myfed", regions(json!([{ "region": "eu", "coordinates": "50.11, 8.68" }])), ""),
+            ("myfed", regions(json!([{ "region": "eu" }])), "without them it has no clients"),
+            ("myfed", regions(json!([{ "region": "eu", "coordinates": "91,0" }])), "regions[0].coordinates"),
+            ("myfed", regions(json!([{ "region": "eu", "continents": ["XX"] }])), "regions[0].continents[0]"),
+            ("myfed", regions(json!([{ "region": "e.u", "countries": ["DE"] }])), "regions[0].region"),
+            (
+                "myfed",
+                regions(json!([{ "region": "eu", "networks": ["192.0.2.0/24"] },
+                    { "region": "us", "networks": ["192.0.2.0/24"] }])),
+                "regions[1].networks[0]",
+            ),
+            ("myfed", two_domains("ns1.example.net", "ns1.example.net"), ""),
+            ("myfed", two_domains("ns1.example.net", "ns2.example.net"), "spec.dns.zones[1].provider"),
             ("my.fed", json!({}), "metadata.name"),
             ("myfed", kinds("a/b/c", "Deployment"), "spec.kinds[0].apiVersion"),
             ("myfed", kinds("v1", "Namespace"), "spec.kinds[0].kind"),

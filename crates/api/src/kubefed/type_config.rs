@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::{SYSTEM_NAMESPACE, Scope, Switch};
-use super::types::{FederatedType, TypeName};
+use super::types::FederatedType;
 use crate::kind::kind;
 use crate::meta::ObjectMeta;
 use crate::schema::is_default;
@@ -27,19 +27,11 @@ pub const TYPE_CONFIG_FINALIZER: &str = "core.kubefed.io/federated-type-config";
 impl FederatedTypeConfig {
     /// The FederatedTypeConfig of a type.
     pub fn of(of: &FederatedType, propagation: Switch) -> Self {
-        let resource = |name: &TypeName| ApiResource {
-            group: name.gvk.group.clone(),
-            version: name.gvk.version.clone(),
-            kind: name.gvk.kind.clone(),
-            plural_name: name.plural.clone(),
-            scope: if name.namespaced { Scope::Namespaced } else { Scope::Cluster },
-        };
-        let (target_type, federated_type) = (resource(&of.target), resource(&of.federated));
         Self {
             metadata: ObjectMeta::namespaced(SYSTEM_NAMESPACE, of.name()),
             spec: FederatedTypeConfigSpec {
-                target_type,
-                federated_type,
+                target_type: (&of.target).into(),
+                federated_type: (&of.federated).into(),
                 propagation,
                 ..FederatedTypeConfigSpec::default()
             },

@@ -2,6 +2,8 @@
 
 use portolan_object::{GroupKind, GroupVersionKind};
 
+use super::config::Scope;
+use super::type_config::ApiResource;
 use super::{TYPES_GROUP, TYPES_VERSION};
 use crate::resources::{self, StaticResource};
 
@@ -54,6 +56,28 @@ impl FederatedType {
     /// Whether a kind is the federated one, in any version.
     pub fn federates(&self, kind: &GroupKind) -> bool {
         self.federated.gvk.group == kind.group && self.federated.gvk.kind == kind.kind
+    }
+}
+
+impl From<&ApiResource> for TypeName {
+    fn from(resource: &ApiResource) -> Self {
+        Self {
+            gvk: GroupVersionKind::new(&*resource.group, &*resource.version, &*resource.kind),
+            plural: resource.plural_name.clone(),
+            namespaced: resource.scope == Scope::Namespaced,
+        }
+    }
+}
+
+impl From<&TypeName> for ApiResource {
+    fn from(name: &TypeName) -> Self {
+        Self {
+            group: name.gvk.group.clone(),
+            version: name.gvk.version.clone(),
+            kind: name.gvk.kind.clone(),
+            plural_name: name.plural.clone(),
+            scope: if name.namespaced { Scope::Namespaced } else { Scope::Cluster },
+        }
     }
 }
 

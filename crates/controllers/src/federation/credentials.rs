@@ -1,21 +1,21 @@
 //! Providers with the credentials that Secrets of the hub have.
 
-use std::str::FromStr;
+mod built_in;
+
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use portolan_api::federation::{
-    BuiltInProvider, CoreDnsProvider, DEFAULT_ALGORITHM, DEFAULT_PREFIX, DnsProvider, Rfc2136Provider,
-    Route53Provider, SecretReference, TsigKey,
+    CoreDnsProvider, DEFAULT_ALGORITHM, DEFAULT_PREFIX, DnsProvider, Rfc2136Provider, Route53Provider,
+    SecretReference, TsigKey,
 };
 use portolan_api::names::SYSTEM_NAMESPACE;
 use portolan_object::Object;
-use portolan_plan::federation::dns::record::DomainName;
-use portolan_providers::built_in::{NameServer, Nearness, PublicZoneSettings, Transfers};
+use portolan_providers::built_in::Writers;
 use portolan_providers::rfc2136::{self, Rfc2136, TransactionKey, TransactionKeyError};
 use portolan_providers::skydns::{self, Credentials, SkyDns, TlsFiles};
-use portolan_providers::{BuiltIn, Provider, ProviderError, PublicDns, Publisher};
+use portolan_providers::{Provider, ProviderError, PublicDns, Publisher};
 use portolan_runtime::Client;
 
 use super::dns_endpoints::DnsEndpoints;
@@ -87,6 +87,8 @@ pub struct OwnTargets {
     pub hub: Client,
     /// The DNS server of this process, if it runs.
     pub dns: Option<PublicDns>,
+    /// Who writes into the zone, if that server serves it.
+    pub writers: Writers,
 }
 
 /// A publisher for a zone, with the credentials in `secret`, which is [`secret_of`] the provider.
@@ -106,7 +108,7 @@ pub async fn publisher(
     } else if let Some(external) = &provider.external_dns {
         Arc::new(DnsEndpoints { hub: own.hub.clone(), namespace: external.namespace().to_owned() })
     } else if let Some(server) = &provider.built_in {
-        Arc::new(built_in(own.dns.as_ref(), zone, server, secret)?)
+        Arc::new(built_in::provider(own, zone, server, secret)?)
     } else if let Some(aws) = &provider.route53 {
         route53(aws, secret).await?
     } else {
@@ -150,68 +152,6 @@ fn key(tsig: Option<&TsigKey>, secret: Option<&Object>) -> Result<Option<Transac
         algorithm => algorithm,
     };
     Ok(Some(TransactionKey::new(&tsig.key_name, algorithm, &secret)?))
-}
-
-fn built_in(
-    dns: Option<&PublicDns>,
-    zone: &str,
-    server: &BuiltInProvider,
-    secret: Option<&Object>,
-) -> Result<BuiltIn, CredentialsError> {
-    let dns = dns.ok_or(CredentialsError::NotListening)?;
-    let domain = |field, value: &str| {
-        let want = "it must be a domain name";
-        DomainName::parse(value).map_err(|_| CredentialsError::Field { field, value: value.to_owned(), want })
-    };
-    let name = domain("zone", zone)?;
-    let mut name_servers = Vec::new();
-    for server in &server.name_servers {
-        let addresses =
-            all(&server.addresses, "nameServers.addresses", "it must be an address such as 192.0.2.53")?;
-        name_servers.push(NameServer { name: domain("nameServers.name", &server.name)?, addresses });
-    }
-    if name_servers.is_empty() {
-        let name = domain("nameServers.name", &format!("ns1.{zone}"))?;
-        name_servers.push(NameServer { name, addresses: Vec::new() });
-    }
-    let mut secondaries = Vec::new();
-    let transfers = match &server.transfers {
-        None => None,
-        Some(transfers) => {
-            secondaries = all(
-                &transfers.notify,
-                "transfers.notify",
-                "it must be an address with a port: 192.0.2.53:53",
-            )?;
-            let from = all(&transfers.from, "transfers.from", "it must be a network such as 192.0.2.0/24")?;
-            let key = key(transfers.tsig.as_ref(), secret)?;
-            // Without both, every client could copy the zone. Admission refuses it too, but another API server may lack that.
-            if from.is_empty() && key.is_none() {
-                let want = "it must have from, tsig or both: they say which servers may copy the zone";
-                return Err(CredentialsError::Field { field: "transfers", value: String::new(), want });
-            }
-            Some(Transfers { from, key })
-        }
-    };
-    let mut regions = Vec::new();
-    for one in &server.regions {
-        let networks = all(&one.networks, "regions.networks", "it must be a network such as 192.0.2.0/24")?;
-        regions.push((one.region.as_str(), networks));
-    }
-    let nearness = (!regions.is_empty()).then(|| Nearness::new(regions));
-    let settings = PublicZoneSettings { name, name_servers, transfers, nearness };
-    Ok(BuiltIn::new(dns.clone(), settings, secondaries)?)
-}
-
-fn all<T: FromStr>(
-    texts: &[String],
-    field: &'static str,
-    want: &'static str,
-) -> Result<Vec<T>, CredentialsError> {
-    let parse = |text: &String| {
-        text.parse().map_err(|_| CredentialsError::Field { field, value: text.clone(), want })
-    };
-    texts.iter().map(parse).collect()
 }
 
 fn rfc2136(server: &Rfc2136Provider, secret: Option<&Object>) -> Result<Rfc2136, CredentialsError> {
@@ -272,7 +212,8 @@ mod tests {
             json!({ "coreDNS": { "endpoint": "https://127.0.0.1:2379", "secretRef": { "name": "dns" } } });
         // In base64: the secret "c2VjcmV0" of the key, and one that is no base64 itself.
         let (good, bad) = (STANDARD.encode("c2VjcmV0"), STANDARD.encode("not base64"));
-        let own = OwnTargets { hub: Client::refusing("hub", "a test without a hub"), dns: None };
+        let hub = Client::refusing("hub", "a test without a hub");
+        let own = OwnTargets { hub, dns: None, writers: Writers::default() };
         for (provider, data, want) in [
             (tsig.clone(), Some(json!({ "secret": good })), ""),
             (tsig.clone(), None, "the Secret karmada-system/dns does not exist"),

@@ -1,15 +1,15 @@
 //! ServiceDNSRecords and IngressDNSRecords of KubeFed: a DNSEndpoint for each, which an ExternalDNS publishes.
 
+mod observe;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::Kind;
-use portolan_api::cluster::Cluster as ClusterObject;
-use portolan_api::conditions::cluster::READY;
 use portolan_api::external_dns::DNSEndpoint;
 use portolan_api::kubefed::{DnsRecordStatus, Domain, IngressDNSRecord, SYSTEM_NAMESPACE, ServiceDNSRecord};
-use portolan_api::meta::{ObjectMeta, OwnerReference, condition};
+use portolan_api::meta::{ObjectMeta, OwnerReference};
 use portolan_api::{labels, names};
 use portolan_object::ObjectKey;
 use portolan_plan::federation::dns::record::{NameError, RecordSet};
@@ -89,7 +89,7 @@ pub(super) fn start(hub: &Hub, pipeline: &Pipeline, observer: Observer) -> impl 
         ingresses: cache(hub, |record: &mut IngressDNSRecord| record.metadata.managed_fields.clear()),
         domains: cache(hub, |domain: &mut Domain| domain.metadata.managed_fields.clear()),
     };
-    observe(hub, pipeline, &records, &queue);
+    observe::observe(hub, pipeline, &records, &queue);
     let changed = queue.clone();
     let (pipeline, scope) = (pipeline.clone(), hub.scope.clone());
     spawn_until_stop(&hub.scope, async move {
@@ -106,53 +106,6 @@ pub(super) fn start(hub: &Hub, pipeline: &Pipeline, observer: Observer) -> impl 
 
 fn cache<T: Content + Kind>(hub: &Hub, trim: impl Fn(&mut T) + Send + Sync + 'static) -> Cache<T> {
     Cache::<T>::of_kind(&hub.client).trim(trim).start(&hub.scope)
-}
-
-fn observe(hub: &Hub, pipeline: &Pipeline, records: &Records, queue: &Queue<RecordId>) {
-    let changed = queue.clone();
-    records.services.observe(move |change| {
-        if !change.is_own {
-            changed.add(RecordId { kind: RecordKind::Service, key: change.key.clone() });
-        }
-    });
-    let changed = queue.clone();
-    records.ingresses.observe(move |change| {
-        if !change.is_own {
-            changed.add(RecordId { kind: RecordKind::Ingress, key: change.key.clone() });
-        }
-    });
-    let queue_all = {
-        let (records, queue) = (records.clone(), queue.clone());
-        move || {
-            for key in records.services.keys() {
-                queue.add_after(RecordId { kind: RecordKind::Service, key }, BATCH);
-            }
-            for key in records.ingresses.keys() {
-                queue.add_after(RecordId { kind: RecordKind::Ingress, key }, BATCH);
-            }
-        }
-    };
-    let changed = queue_all.clone();
-    records.domains.observe(move |_| changed());
-    hub.clusters.observe(move |change| {
-        let decides = |cluster: &Arc<ClusterObject>| {
-            let ready = condition(&cluster.status.conditions, READY).cloned();
-            (cluster.spec.region.clone(), cluster.spec.zones.clone(), ready)
-        };
-        if change.old.as_ref().map(decides) != change.new.as_ref().map(decides) {
-            queue_all();
-        }
-    });
-    let changed = queue.clone();
-    pipeline.observe_binding_changes(move |change| {
-        for binding in change.old.iter().chain(&change.new) {
-            for kind in [RecordKind::Service, RecordKind::Ingress] {
-                if binding.template_kind().kind.trim_start_matches("Federated") == kind.target() {
-                    changed.add_after(RecordId { kind, key: binding.template_key() }, BATCH);
-                }
-            }
-        }
-    });
 }
 
 impl Reconciler for DnsRecords {

@@ -14,7 +14,7 @@ use portolan_plan::federation::dns::observed::{
 };
 use portolan_plan::federation::dns::record::DomainName;
 use portolan_plan::federation::dns::service::{Cluster, Ingress, Reach};
-use portolan_plan::federation::dns::zones::FederatedService;
+use portolan_plan::federation::dns::zones::{FederatedService, resource_of};
 
 use super::endpoints::Endpoints;
 use super::hosts::{self, Hosts};
@@ -60,8 +60,9 @@ impl Observer {
             again: has_hosts.then_some(hosts::MAX_AGE),
             services,
         };
-        for ((template, _), service) in reported.iter().zip(&observed.services) {
-            observed.templates.insert(service.resource(), template.clone());
+        for template in self.templates(&federation.metadata.name) {
+            // Also of those without names: an event on them says when their names were deleted.
+            observed.templates.insert(resource_of(&template.key()), template);
         }
         self.add_clusters(federation, &mut observed).await;
         observed
@@ -94,6 +95,14 @@ impl Observer {
                 has_names(&template).then(|| (template, binding.status.aggregated_status.clone()))
             })
             .collect()
+    }
+
+    /// The federated Services of the hub.
+    fn templates(&self, federation: &str) -> Vec<Arc<Object>> {
+        let kind = resources::SERVICE.gvk();
+        let bindings = self.pipeline.federated(federation);
+        let of_services = bindings.into_iter().filter(|binding| binding.template_kind() == kind);
+        of_services.filter_map(|binding| self.pipeline.template(&kind, &binding.template_key())).collect()
     }
 
     fn service(&self, key: ObjectKey, reports: &[AggregatedStatusItem]) -> FederatedService {

@@ -12,8 +12,10 @@ use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::federation::dns::difference::Wanted;
 use portolan_plan::federation::dns::record::DomainName;
+use portolan_plan::federation::dns::sharing::{Claim, OwnZone, claim, own_zone, taken, without_effect};
 use portolan_plan::federation::dns::zones::{Target, Unnamed, problems, wanted};
 use portolan_providers::ProviderError;
+use portolan_providers::built_in::Writers;
 use portolan_runtime::Queue;
 use portolan_runtime::events::{Regarding, Severity};
 use tokio::task::JoinHandle;
@@ -25,6 +27,8 @@ use super::zone_writer::{Written, ZoneError, ZoneWriter, ZoneWriters};
 
 /// Event on a Service: names of it were written.
 const PUBLISHED: &str = "RecordsPublished";
+/// Event on a Service: names of it were deleted.
+const DELETED: &str = "RecordsDeleted";
 /// Event on a Service: a name of it cannot be written.
 const NOT_PUBLISHED: &str = "RecordsNotPublished";
 /// Event on a Federation: a zone cannot be written.
@@ -45,7 +49,7 @@ pub(super) struct ZoneReport {
 pub(super) struct Records {
     pub(super) observer: Observer,
     pub(super) writers: ZoneWriters,
-    /// The Federations with zones that are still written when their pass has ended, by the identity of the zone.
+    /// The Federations with zones that are still written when their pass has ended, by Federation and zone.
     running: Mutex<BTreeMap<String, JoinHandle<Option<ZoneReport>>>>,
     /// Receives a Federation when such a zone has ended.
     queue: Queue<ObjectKey>,
@@ -74,7 +78,8 @@ impl Records {
         target: &Target,
         observed: &Arc<Observed>,
     ) -> ZoneReport {
-        let identity = target.identity();
+        // Two Federations can have the same target, of which one waits.
+        let identity = format!("{} {}", federation.metadata.name, target.identity());
         let running = self.running.lock().remove(&identity);
         let mut task = match running {
             // What failed is reported, and tried again with a later pass. After a success there may be changes since then.
@@ -120,11 +125,22 @@ impl Records {
         target: &Target,
         observed: &Observed,
     ) -> ZoneReport {
+        let federations = self.observer.hub.federations.list();
+        let mut zone = target.zone.clone();
+        match claim(federation, target, &federations) {
+            Claim::Own => {}
+            Claim::HandedOver(_) => return ZoneReport { zone, is_cleared: true },
+            Claim::Taken(other) => {
+                zone.message = taken(&other);
+                zone.record_sets = 0;
+                return ZoneReport { zone, is_cleared: false };
+            }
+        }
         let (wanted, unnamed) = wanted(federation, target, &observed.clusters, &observed.services);
         let writer = self.writers.of(&target.identity());
         let mut writer = writer.lock().await;
-        let result = self.write(&mut writer, target, &wanted).await;
-        let mut zone = target.zone.clone();
+        let own_zone = own_zone(target, &federations);
+        let result = self.write(&mut writer, federation, target, own_zone.as_ref(), &wanted).await;
         let is_clearing = target.domains.is_empty();
         match result {
             // A zone that is not there has no records to delete.
@@ -139,14 +155,15 @@ impl Records {
             }
             Ok(written) => {
                 let failures: BTreeSet<String> = written.failed.values().map(ToString::to_string).collect();
-                let failures: Vec<String> = failures.into_iter().collect();
+                let mut failures: Vec<String> = failures.into_iter().collect();
+                failures.extend(own_zone.as_ref().and_then(|own| self.without_effect(own)));
                 zone.message = problems(&unnamed, &written.conflicts, &failures);
                 let left: BTreeSet<&DomainName> =
                     written.failed.keys().chain(written.conflicts.iter().map(|one| &one.name)).collect();
                 let there = wanted.iter().filter(|one| !left.contains(&one.set.name)).count();
                 zone.record_sets = i64::try_from(there).unwrap_or(i64::MAX);
                 let is_cleared = is_clearing && written.failed.is_empty();
-                self.report_services(&mut writer, observed, &wanted, &unnamed, &written);
+                self.report_services(&mut writer, &zone.zone, observed, &wanted, &unnamed, &written);
                 if !failures.is_empty() {
                     self.report_zone(federation, &mut writer, &zone);
                 }
@@ -161,16 +178,27 @@ impl Records {
     async fn write(
         &self,
         writer: &mut ZoneWriter,
+        federation: &Federation,
         target: &Target,
+        own_zone: Option<&OwnZone>,
         wanted: &[Wanted],
     ) -> Result<Written, ZoneError> {
-        let provider = &target.zone.provider;
+        let provider = own_zone.map_or(&target.zone.provider, |own| &own.provider);
         let secret = secret_of(provider).and_then(|name| self.secret(name));
         let hub = &self.observer.hub;
-        let own = OwnTargets { hub: hub.client.clone(), dns: hub.public_dns.clone() };
-        writer.configure(&own, &target.zone, secret.as_deref()).await?;
+        let all = own_zone.map(|own| own.writers.clone()).unwrap_or_default();
+        let writers = Writers { this: federation.metadata.name.clone(), all };
+        let own = OwnTargets { hub: hub.client.clone(), dns: hub.public_dns.clone(), writers };
+        writer.configure(&own, &target.zone.zone, provider, secret.as_deref()).await?;
         let zone = DomainName::parse(&target.zone.zone)?;
         writer.write(&zone, &target.registry(), wanted, target.domains.is_empty()).await
+    }
+
+    /// What of the settings of a zone of our own server has no effect.
+    fn without_effect(&self, zone: &OwnZone) -> Option<String> {
+        let dns = self.observer.hub.public_dns.as_ref();
+        let has_places = dns.is_some_and(|dns| dns.places().is_some());
+        without_effect(zone, has_places)
     }
 
     fn secret(&self, name: &str) -> Option<Arc<Object>> {
@@ -191,6 +219,7 @@ impl Records {
     fn report_services(
         &self,
         writer: &mut ZoneWriter,
+        zone: &str,
         observed: &Observed,
         wanted: &[Wanted],
         unnamed: &[Unnamed],
@@ -199,14 +228,18 @@ impl Records {
         let events = &self.observer.hub.events;
         let of_name: BTreeMap<&DomainName, &str> =
             wanted.iter().map(|one| (&one.set.name, one.resource.as_str())).collect();
-        let mut changed: BTreeMap<&str, usize> = BTreeMap::new();
-        for resource in written.changed.iter().filter_map(|name| of_name.get(name)) {
-            *changed.entry(resource).or_default() += 1;
+        let mut changed: BTreeMap<(&str, bool), usize> = BTreeMap::new();
+        for one in &written.changed {
+            let wanted = of_name.get(&one.name);
+            let resource = wanted.copied().unwrap_or(&one.resource);
+            *changed.entry((resource, wanted.is_none())).or_default() += 1;
         }
-        for (resource, count) in changed {
+        for ((resource, is_deleted), count) in changed {
             let Some(service) = observed.templates.get(resource) else { continue };
             let names = if count == 1 { "name" } else { "names" };
-            events.success(Regarding::object(service), PUBLISHED, format!("{count} {names} written"));
+            let (reason, what) = if is_deleted { (DELETED, "deleted") } else { (PUBLISHED, "written") };
+            let message = format!("{count} {names} {what} in zone {zone}");
+            events.success(Regarding::object(service), reason, message);
         }
         let unnamed = unnamed.iter().map(|one| (one.resource.as_str(), one.error.to_string()));
         let conflicts = written.conflicts.iter().map(|one| (one.resource.as_str(), one.to_string()));

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use portolan_api::federation::{DnsProvider, PublishedZone};
+use portolan_api::federation::DnsProvider;
 use portolan_object::Object;
 use portolan_plan::federation::dns::difference::{Conflict, Wanted, difference};
 use portolan_plan::federation::dns::record::{Change, DomainName, NameError, RecordKey, RecordSet, Write};
-use portolan_plan::federation::dns::registry::Registry;
+use portolan_plan::federation::dns::registry::{Registry, owner_of};
+use portolan_providers::built_in::Writers;
 use portolan_providers::{Mode, ProviderError, Publisher};
 use tokio::time::Instant;
 
@@ -47,6 +48,8 @@ struct Settings {
     provider: DnsProvider,
     /// Version of its Secret.
     secret: Option<String>,
+    /// Who writes into the zone.
+    writers: Writers,
 }
 
 /// The record sets of a zone.
@@ -55,11 +58,19 @@ struct Known {
     read: Instant,
 }
 
+/// A name that changed.
+#[derive(Debug)]
+pub(super) struct Changed {
+    /// What its records were for, as their mark says; empty if the mark stays as it is.
+    pub(super) resource: String,
+    pub(super) name: DomainName,
+}
+
 /// Result of bringing a zone up to date.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     /// Names that changed.
-    pub(super) changed: Vec<DomainName>,
+    pub(super) changed: Vec<Changed>,
     /// Names that could not be changed, with the reason.
     pub(super) failed: BTreeMap<DomainName, ProviderError>,
     /// Names that are left alone.
@@ -82,18 +93,18 @@ impl ZoneWriter {
     pub(super) async fn configure(
         &mut self,
         own: &OwnTargets,
-        zone: &PublishedZone,
+        zone: &str,
+        provider: &DnsProvider,
         secret: Option<&Object>,
     ) -> Result<(), CredentialsError> {
-        let provider = &zone.provider;
         let version = secret.map(|secret| format!("{} {}", secret.uid(), secret.resource_version()));
-        let settings = Settings { provider: provider.clone(), secret: version };
+        let settings = Settings { provider: provider.clone(), secret: version, writers: own.writers.clone() };
         if self.publisher.as_ref().is_some_and(|(before, _)| *before == settings) {
             return Ok(());
         }
         self.publisher = None;
         self.known = None;
-        self.publisher = Some((settings, publisher(own, &zone.zone, provider, secret).await?));
+        self.publisher = Some((settings, publisher(own, zone, provider, secret).await?));
         Ok(())
     }
 
@@ -132,7 +143,9 @@ impl ZoneWriter {
                 match result {
                     Ok(()) => {
                         apply(change, &mut sets);
-                        written.changed.push(change.name.clone());
+                        let marks = change.writes.iter().filter_map(|write| owner_of(write.set()));
+                        let resource = marks.map(|owner| owner.resource).next().unwrap_or_default();
+                        written.changed.push(Changed { resource, name: change.name.clone() });
                     }
                     Err(error) => drop(written.failed.insert(change.name.clone(), error)),
                 }

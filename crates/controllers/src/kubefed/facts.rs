@@ -48,12 +48,7 @@ pub(super) fn clusters(hub: &Hub) -> BTreeMap<String, Arc<Cluster>> {
 
 /// The resource of the federated objects of a type.
 pub(super) fn resource(of: &FederatedType) -> Resource {
-    let federated = &of.federated;
-    Resource {
-        gvk: federated.gvk.clone(),
-        plural: federated.plural.clone(),
-        namespaced: federated.namespaced,
-    }
+    Resource::from(&of.federated)
 }
 
 pub(super) fn is_ready(cluster: &Cluster) -> bool {

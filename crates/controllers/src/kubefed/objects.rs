@@ -11,7 +11,7 @@ use portolan_plan::kubefed::type_config::Configured;
 use portolan_plan::propagation::binding::{belongs_to_another, differs, unclaimed_metadata};
 use portolan_runtime::client::{BoxError, Delete, Patch};
 use portolan_runtime::events::{Regarding, Severity};
-use portolan_runtime::{Api, Cache, ClientError, Outcome, Reconciler, Resource};
+use portolan_runtime::{Api, Cache, ClientError, Outcome, Reconciler};
 use serde_json::json;
 
 use super::assessment::{Assessment, assess};
@@ -40,10 +40,8 @@ impl Reconciler for FederatedObjects {
         if let Some(configured) = self.pipeline.hub().federated_types.of_federated(&key.kind.group_kind()) {
             return self.sync(key, &configured, object).await.into();
         }
-        let Some(Resource { gvk, plural, namespaced }) = self.pipeline.resource_of(&key.kind) else {
-            return Outcome::Done;
-        };
-        let configured = Configured::without_config(TypeName { gvk, plural, namespaced });
+        let Some(resource) = self.pipeline.resource_of(&key.kind) else { return Outcome::Done };
+        let configured = Configured::without_config(TypeName::from(&resource));
         self.sync(key, &configured, object).await.into()
     }
 }

@@ -7,6 +7,7 @@ use dnswire::rdata::tsig::Time48;
 use dnswire::tsig::ServerTransaction;
 
 use crate::name::Name;
+use crate::respond::MAX_UDP;
 use crate::zones::Snapshot;
 
 /// The answer to a question for the SOA record that the key of a public zone has signed; `None` for every other packet.
@@ -30,6 +31,7 @@ pub(crate) fn soa(snapshot: &Snapshot, packet: &[u8]) -> Option<Vec<u8>> {
     header.set_id(message.header().id());
     header.set_qr(true);
     header.set_aa(true);
+    header.set_rd(message.header().rd());
     let mut draft = builder.question();
     draft.push(message.sole_question().ok()?).ok()?;
     let mut draft = draft.answer();
@@ -38,6 +40,15 @@ pub(crate) fn soa(snapshot: &Snapshot, packet: &[u8]) -> Option<Vec<u8>> {
     let data = UnknownRecordData::from_octets(Rtype::SOA, set.data(0)).ok()?;
     draft.push((owner, Class::IN, Ttl::from_secs(set.ttl()), data)).ok()?;
     let mut draft = draft.additional();
+    // RFC 6891, section 6.1.1: a question with EDNS has an answer with EDNS.
+    if message.opt().is_some() {
+        draft
+            .opt(|opt| {
+                opt.set_udp_payload_size(MAX_UDP);
+                Ok(())
+            })
+            .ok()?;
+    }
     transaction.answer(&mut draft, Time48::now()).ok()?;
     Some(draft.finish())
 }

@@ -16,9 +16,10 @@ use dnswire::tsig::{Key, ServerSequence};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use crate::answered::{Answered, Outcome};
 use crate::name::Name;
 use crate::record_set::RecordSet;
-use crate::respond::{Answered, MAX_UDP, Outcome};
+use crate::respond::MAX_UDP;
 use crate::zone::Zone;
 use crate::zones::Snapshot;
 

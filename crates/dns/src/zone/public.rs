@@ -12,7 +12,7 @@ use crate::public::names::PublicNames;
 use crate::public::nearness::Place;
 use crate::public::settings::{APEX_TTL, PublicZoneError, PublicZoneSettings, Transfers};
 use crate::record_set::{A, AAAA, EncodeError, RecordSet, RecordSetBuilder};
-use crate::service::Sets;
+use crate::service::{Sets, set_of};
 use crate::zone_settings::ZoneError;
 
 /// Labels of a federated Service: `SERVICE.NAMESPACE.FEDERATION.svc`.
@@ -20,7 +20,8 @@ const SERVICE_LABELS: usize = 4;
 
 /// The part of a zone that only public zones have; for other zones every answer is empty.
 impl Zone {
-    /// A public zone with the names of `old`, or without any. It is synced if `old` is.
+    /// A public zone with the names of `old`, or without any. It is synced if `old` is. With the name servers of
+    /// `old` it keeps the serial number and the history.
     pub(crate) fn of_public(
         settings: &PublicZoneSettings,
         old: Option<&Self>,
@@ -34,17 +35,23 @@ impl Zone {
             return Err(bad());
         }
         let fixed = encode_name_servers(settings).map_err(|EncodeError| bad())?;
-        let names =
-            old.and_then(Self::public).map_or_else(PublicNames::default, |public| public.names.clone());
-        let serial = old.map_or(serial, |old| serial.max(old.serial().wrapping_add(1)));
-        // The apex may differ, so that earlier changes lead to another zone.
+        let before = old.and_then(|old| Some((old, old.public()?)));
+        let is_same =
+            |(old, _): &(&Self, &Public)| old.origin.servers == servers && old.origin.fixed == fixed;
+        let kept = before.filter(is_same);
         let public = Public {
-            names,
-            journal: Arc::default(),
-            serial,
+            names: before.map_or_else(PublicNames::default, |(_, public)| public.names.clone()),
+            // With another apex, earlier changes lead to another zone.
+            journal: kept.map_or_else(Arc::default, |(_, public)| public.journal.clone()),
+            serial: match (kept, before) {
+                (Some((_, public)), _) => public.serial,
+                (None, Some((_, public))) => serial.max(public.serial.wrapping_add(1)),
+                (None, None) => serial,
+            },
             transfers: settings.transfers.clone().map(Arc::new),
             nearness: settings.nearness.clone().map(Arc::new),
         };
+        let serial = public.serial;
         let mut zone = Self::new(name, servers, APEX_TTL, fixed, Content::Public(public))?;
         zone.is_synced = old.is_some_and(|old| old.is_synced);
         zone.set_serial(serial)?;
@@ -68,18 +75,23 @@ impl Zone {
         self.public()?.transfers.clone()
     }
 
-    /// The record sets of a name for the region of a client, and the bits of its address that decided. The sets are those of
-    /// the name with the region after the label `svc`: `web.shop.fed.svc.REGION.example.com`. `None` if the client
-    /// has no region, or the name has no sets there.
-    pub(crate) fn near(&self, name: &Name, place: Place) -> Option<(&[RecordSet], u8)> {
-        let public = self.public()?;
-        let (region, bits) = public.nearness.as_ref()?.region(place)?;
+    /// The record set of a name and type for the region of a client, and how many bits of its address decided. The set is that of
+    /// the name with the region after the label `svc`: `web.shop.fed.svc.REGION.example.com`; `None` if no region near the
+    /// client has one.
+    pub(crate) fn near(&self, name: &Name, place: Place, kind: u16) -> (Option<&RecordSet>, u8) {
+        let Some(nearness) = self.public().and_then(|public| public.nearness.as_ref()) else {
+            return (None, 0);
+        };
         let relative = name.labels() - self.origin.labels;
-        if relative < SERVICE_LABELS || name.label(SERVICE_LABELS - 1) != b"svc" {
-            return None;
+        // RFC 7871, section 7.1.2: with no bit of the address the client does not want to be known.
+        if place.known == 0 || relative < SERVICE_LABELS || name.label(SERVICE_LABELS - 1) != b"svc" {
+            return (None, 0);
         }
-        let prefix = [name.range(0, SERVICE_LABELS), region, name.range(SERVICE_LABELS, relative)].concat();
-        Some((public.names.find(&prefix)?, bits))
+        nearness.find(place, |region| {
+            let prefix =
+                [name.range(0, SERVICE_LABELS), region, name.range(SERVICE_LABELS, relative)].concat();
+            set_of(self.public()?.names.find(&prefix)?, kind)
+        })
     }
 
     /// Whether answers depend on the place of the client.

@@ -5,7 +5,7 @@
 //!                                              record sets of the zone ─► registry ─► owned record sets ─┴► difference ─► changes, conflicts
 //! ```
 //!
-//! `zones` says which zones of which providers have the record sets.
+//! `zones` says which zones of which providers have the record sets, `sharing` what holds where several Federations have one.
 
 pub mod difference;
 pub mod endpoint_object;
@@ -15,4 +15,5 @@ pub mod planner;
 pub mod record;
 pub mod registry;
 pub mod service;
+pub mod sharing;
 pub mod zones;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portolan_api::federation::{Federation, FederationSpec};
+use portolan_api::federation::{FederatedNamespaces, Federation, FederationSpec};
 use portolan_api::resources;
 use portolan_object::{GroupKind, GroupVersion, Object};
 
@@ -38,6 +38,14 @@ pub fn kinds(spec: &FederationSpec) -> Vec<GroupKind> {
 
 fn has_kind(spec: &FederationSpec, kind: &GroupKind) -> bool {
     kinds(spec).contains(kind)
+}
+
+/// Whether a federation selects an object, as far as that can be told without the labels of its namespace.
+pub fn may_select(spec: &FederationSpec, object: &Object) -> bool {
+    let may_have = |listed: &FederatedNamespaces| {
+        listed.selector.is_some() || listed.names.iter().any(|name| name == object.namespace())
+    };
+    has_kind(spec, &object.group_version_kind().group_kind()) && spec.namespaces.as_ref().is_none_or(may_have)
 }
 
 /// Whether objects in a namespace are federated.

@@ -90,8 +90,22 @@ pub fn shard(facts: &ShardFacts, has_names: bool, ignores_endpoints: bool) -> Fi
     }
 }
 
-/// Judges the record sets of the Service in a zone, or why they cannot be read.
-pub fn zone(name: &str, rows: Result<&[Row], &str>) -> Vec<Finding> {
+/// What is said of a Service without names in public DNS.
+pub fn without_names(kind: &str) -> Finding {
+    let kind = if kind.is_empty() { "ClusterIP" } else { kind };
+    Finding {
+        subject: "names".to_owned(),
+        meaning: Meaning::Good,
+        seen: format!(
+            "none: the Service is of type {kind}, and only those of type LoadBalancer have names in public DNS"
+        ),
+        next: String::new(),
+    }
+}
+
+/// Judges the record sets of the Service in a zone, or why they cannot be read. `trouble` is what the control plane reports of the
+/// zone.
+pub fn zone(name: &str, rows: Result<&[Row], &str>, trouble: &str) -> Vec<Finding> {
     let found = |meaning, seen: String, next: &str| Finding {
         subject: format!("zone {name}"),
         meaning,
@@ -102,8 +116,9 @@ pub fn zone(name: &str, rows: Result<&[Row], &str>) -> Vec<Finding> {
         Ok(rows) => rows,
         Err(cause) => return vec![found(Meaning::Unclear, format!("it cannot be read: {cause}"), "")],
     };
-    let published = rows.iter().filter(|row| row.state == State::Published).count();
-    let mut findings: Vec<Finding> = rows.iter().filter_map(|row| record(name, row)).collect();
+    let is_there = |row: &&Row| matches!(row.state, State::Published | State::Reported);
+    let published = rows.iter().filter(is_there).count();
+    let mut findings: Vec<Finding> = rows.iter().filter_map(|row| record(name, row, trouble)).collect();
     if findings.is_empty() {
         let seen = match published {
             0 => "the Service has no records, and shall have none".to_owned(),
@@ -115,13 +130,14 @@ pub fn zone(name: &str, rows: Result<&[Row], &str>) -> Vec<Finding> {
 }
 
 /// A record set that is not as it shall be.
-fn record(zone: &str, row: &Row) -> Option<Finding> {
+fn record(zone: &str, row: &Row, trouble: &str) -> Option<Finding> {
     let seen = format!("{} {} {}", row.name, row.kind, row.state);
     let next = match &row.state {
-        State::Published => return None,
-        State::Missing | State::Differs | State::Surplus => {
-            "the control plane writes it with the next pass; the condition RecordsPublished of the Federation says what keeps it"
+        State::Published | State::Reported => return None,
+        State::Missing | State::Differs | State::Surplus if trouble.is_empty() => {
+            "wait: the control plane writes it with the next pass"
         }
+        State::Missing | State::Differs | State::Surplus => trouble,
         State::Foreign(_) => "delete the record at the provider, or use another name",
     };
     let subject = format!("zone {zone}");
@@ -225,13 +241,16 @@ mod tests {
             published: None,
             state,
         };
-        let good = zone("example.com", Ok(&[row(State::Published), row(State::Published)]));
+        let good = zone("example.com", Ok(&[row(State::Published), row(State::Reported)]), "");
         assert_eq!((good.len(), good[0].seen.as_str()), (1, "all 2 record sets are published"));
-        let bad = zone("example.com", Ok(&[row(State::Published), row(State::Foreign(None))]));
+        let bad = zone("example.com", Ok(&[row(State::Published), row(State::Foreign(None))]), "");
         assert_eq!((bad.len(), bad[0].meaning), (1, Meaning::Broken));
         assert!(bad[0].seen.contains("without a known owner"), "{}", bad[0].seen);
-        assert_eq!(zone("example.com", Err("refused"))[0].meaning, Meaning::Unclear);
-        assert_eq!(zone("example.com", Ok(&[]))[0].meaning, Meaning::Good);
+        assert_eq!(zone("example.com", Err("refused"), "")[0].meaning, Meaning::Unclear);
+        assert_eq!(zone("example.com", Ok(&[]), "")[0].meaning, Meaning::Good);
+        let refused = "ns1:53 refuses the dynamic update";
+        assert_eq!(zone("example.com", Ok(&[row(State::Missing)]), refused)[0].next, refused);
+        assert!(zone("example.com", Ok(&[row(State::Missing)]), "")[0].next.starts_with("wait"));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The type that a FederatedTypeConfig describes (kubefed pkg/apis/core/v1beta1/validation).
 
 use portolan_api::kubefed::{
-    ApiResource, FederatedServiceStatus, FederatedType, FederatedTypeConfig, Scope, Switch, TYPES_GROUP,
-    TypeName, plural,
+    FederatedServiceStatus, FederatedType, FederatedTypeConfig, Scope, Switch, TYPES_GROUP, TypeName, plural,
 };
 use portolan_api::resources;
-use portolan_object::GroupVersionKind;
+use portolan_object::{GroupKind, GroupVersionKind};
+
+use crate::propagation::detect::Skipped;
 
 /// A federated type and its switches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,11 @@ pub enum TypeError {
     /// The kind is a federated one, or KubeFed's own.
     #[error("objects of the group {0} have no federated form")]
     Own(String),
+    /// Objects of the kind mean something in one cluster only.
+    #[error(
+        "objects of kind {0} are never propagated: the control plane or each cluster makes its own; delete this FederatedTypeConfig"
+    )]
+    NeverPropagated(GroupKind),
     /// The scopes differ.
     #[error("spec.federatedType.scope has to be {0:?}")]
     Scope(Scope),
@@ -82,7 +88,12 @@ pub fn read(config: &FederatedTypeConfig) -> Result<Configured, TypeError> {
     if target.group.ends_with("kubefed.io") {
         return Err(TypeError::Own(target.group));
     }
-    let of = FederatedType { target: type_name(&target), federated: type_name(&federated) };
+    let kind = GroupVersionKind::new(&*target.group, &*target.version, &*target.kind);
+    let is_node = resources::NODE.is_kind(&kind);
+    if is_node || Skipped::is_own_group(&kind.group) || Skipped::default().has_kind(&kind) {
+        return Err(TypeError::NeverPropagated(kind.group_kind()));
+    }
+    let of = FederatedType { target: (&target).into(), federated: (&federated).into() };
     if of.name() != config.metadata.name {
         return Err(TypeError::Name { want: of.name() });
     }
@@ -97,14 +108,6 @@ pub fn read(config: &FederatedTypeConfig) -> Result<Configured, TypeError> {
         && resources::SERVICE.is_kind(&of.target.gvk)
         && status_type.is_some_and(FederatedServiceStatus::is_named_by);
     Ok(Configured { of, is_enabled, collects_status, has_service_status })
-}
-
-fn type_name(resource: &ApiResource) -> TypeName {
-    TypeName {
-        gvk: GroupVersionKind::new(&*resource.group, &*resource.version, &*resource.kind),
-        plural: resource.plural_name.clone(),
-        namespaced: resource.scope == Scope::Namespaced,
-    }
 }
 
 #[cfg(test)]
@@ -160,6 +163,26 @@ mod tests {
                     spec["targetType"]["group"] = json!("types.kubefed.io")
                 }),
                 "have no federated form",
+            ),
+            (
+                config("events", |spec| {
+                    spec["targetType"] = json!({ "version": "v1", "kind": "Event", "scope": "Namespaced" })
+                }),
+                "objects of kind Event are never propagated",
+            ),
+            (
+                config("works.work.karmada.io", |spec| {
+                    spec["targetType"] =
+                        json!({ "version": "v1alpha1", "kind": "Work", "scope": "Namespaced" })
+                }),
+                "are never propagated",
+            ),
+            (
+                config("nodes", |spec| {
+                    spec["targetType"] = json!({ "version": "v1", "kind": "Node", "scope": "Cluster" });
+                    spec["federatedType"]["scope"] = json!("Cluster");
+                }),
+                "objects of kind Node are never propagated",
             ),
             (
                 config("boats.example.com", |spec| spec["federatedType"]["scope"] = json!("Cluster")),

@@ -1,10 +1,12 @@
 //! Objects that nothing acts on in a control plane: it has no nodes and no workload controllers, so a workload runs only
 //! where a policy sends it.
 
+use portolan_api::federation::FederationSpec;
 use portolan_api::kubernetes::controller;
 use portolan_api::policy::ResourceSelector;
 use portolan_object::Object;
 
+use crate::federation::selection::may_select;
 use crate::propagation::matching::rank;
 
 /// Kinds that a controller or a node of a cluster has to act on. Others mean something where they are stored.
@@ -28,14 +30,18 @@ pub fn is_idle_kind(group: &str, kind: &str) -> bool {
     IDLE.contains(&(group, kind))
 }
 
-/// The warning for a new object of such a kind that no policy selects; `selectors` are those of the policies that may select
-/// it.
+/// The warning for a new object of such a kind that no policy and no Federation selects; `selectors` are those of the policies
+/// that may select it.
 pub fn warning<'s>(
     object: &Object,
     selectors: impl IntoIterator<Item = &'s ResourceSelector>,
+    federations: impl IntoIterator<Item = &'s FederationSpec>,
 ) -> Option<String> {
     let kind = object.kind();
     let is_made_by_another = controller(object).is_some();
+    if federations.into_iter().any(|federation| may_select(federation, object)) {
+        return None;
+    }
     if is_made_by_another || selectors.into_iter().any(|selector| rank(selector, object).is_some()) {
         return None;
     }
@@ -73,14 +79,30 @@ mod tests {
 
     #[test]
     fn only_what_no_policy_selects_is_warned_about() {
-        let text = warning(&job(), &[selecting("CronJob")]).expect("a warning");
+        let text = warning(&job(), &[selecting("CronJob")], []).expect("a warning");
         assert!(text.starts_with("the control plane only stores this Job"), "{text}");
-        assert_eq!(warning(&job(), &[selecting("Job")]), None);
+        assert_eq!(warning(&job(), &[selecting("Job")], []), None);
         let mut made = job();
         made.metadata_mut().insert(
             "ownerReferences".to_owned(),
             json!([{ "kind": "CronJob", "uid": "u", "controller": true }]),
         );
-        assert_eq!(warning(&made, &[]), None);
+        assert_eq!(warning(&made, &[], []), None);
+    }
+
+    #[test]
+    fn what_a_federation_may_select_is_not_idle() {
+        let federation = |spec| serde_json::from_value::<FederationSpec>(spec).expect("a spec");
+        let kinds = json!([{ "apiVersion": "batch/v1", "kind": "Job" }]);
+        for (spec, is_warned) in [
+            (json!({}), true),
+            (json!({ "kinds": kinds }), false),
+            (json!({ "kinds": kinds, "namespaces": { "names": ["shop"] } }), false),
+            (json!({ "kinds": kinds, "namespaces": { "names": ["other"] } }), true),
+            // The labels of the namespace are not known here.
+            (json!({ "kinds": kinds, "namespaces": { "selector": { "matchLabels": { "a": "b" } } } }), false),
+        ] {
+            assert_eq!(warning(&job(), &[], [&federation(spec.clone())]).is_some(), is_warned, "{spec}");
+        }
     }
 }

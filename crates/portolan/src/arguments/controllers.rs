@@ -1,6 +1,7 @@
 //! Flags of the controllers, which `portolan server` and `portolan playground` have in common.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
@@ -32,6 +33,10 @@ pub(crate) struct ControllerFlags {
     /// Answer DNS on this address for the zones of Federations with the provider builtIn, over UDP and TCP [default: no DNS]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) federation_dns_listen: Option<SocketAddr>,
+    /// Database of places in MaxMind's format, such as GeoLite2 City or Country, for regions with countries, continents or
+    /// coordinates; read again within a minute when the file changes
+    #[arg(long, value_name = "FILE", requires = "federation_dns_listen")]
+    pub(crate) federation_dns_places: Option<PathBuf>,
     #[command(flatten)]
     failover: FailoverFlags,
     #[command(flatten)]

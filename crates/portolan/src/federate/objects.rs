@@ -138,11 +138,9 @@ impl Control {
     }
 
     async fn create(&self, of: &FederatedType, object: &Object) -> Result<()> {
-        let federated = &of.federated;
-        let (gvk, plural, namespaced) =
-            (federated.gvk.clone(), federated.plural.clone(), federated.namespaced);
-        let name = format!("{}.{}/{}", gvk.kind.to_lowercase(), gvk.group, object.name());
-        match self.hub.resource::<Object>(&Resource { gvk, plural, namespaced }).create(object).await {
+        let resource = Resource::from(&of.federated);
+        let name = format!("{}.{}/{}", resource.gvk.kind.to_lowercase(), resource.gvk.group, object.name());
+        match self.hub.resource::<Object>(&resource).create(object).await {
             Ok(_) => anstream::println!("{name} created"),
             Err(ClientError::AlreadyExists(_)) => {
                 anstream::println!("{name} exists already and stays as it is")

@@ -11,6 +11,7 @@ use portolan_api::kubefed::{
 use portolan_api::{Kind, resources};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubefed::federate::{has_replicas, short_names};
+use portolan_plan::kubefed::type_config::read;
 use portolan_runtime::client::{Apply, Client, Delete, Discovered, Patch, Selection};
 use portolan_runtime::{ClientError, Resource};
 use serde_json::json;
@@ -26,7 +27,9 @@ pub(super) async fn enable(hub: &Client, asked: &str, is_printed: bool) -> Resul
     let discovery = discover(hub).await?;
     let found = kind(&discovery, asked)?;
     let of = federated_type(found)?;
-    let mut objects = vec![FederatedTypeConfig::of(&of, Switch::Enabled).to_object()];
+    let config = FederatedTypeConfig::of(&of, Switch::Enabled);
+    read(&config).with_context(|| format!("{} has no federated form", found.resource.gvk.kind))?;
+    let mut objects = vec![config.to_object()];
     if !is_built_in(&of) {
         let definition = federated_definition(&of, &aliases(found), with_replicas(hub, &of).await?);
         objects.push(Object(definition));
@@ -100,11 +103,7 @@ fn federated_type(found: &Discovered) -> Result<FederatedType> {
     if is_federated(&resource.gvk) {
         bail!("{} is a federated kind: name the kind that members get", resource.gvk.kind);
     }
-    Ok(FederatedType::of(TypeName {
-        gvk: resource.gvk.clone(),
-        plural: resource.plural.clone(),
-        namespaced: resource.namespaced,
-    }))
+    Ok(FederatedType::of(TypeName::from(resource)))
 }
 
 fn is_built_in(of: &FederatedType) -> bool {
@@ -140,8 +139,7 @@ async fn refuse_with_objects(hub: &Client, of: &FederatedType) -> Result<()> {
     if is_built_in(of) {
         bail!("{} is built in: its definition stays; leave --delete-crd out", federated.gvk.kind);
     }
-    let (gvk, plural, namespaced) = (federated.gvk.clone(), federated.plural.clone(), federated.namespaced);
-    let objects = hub.resource::<Object>(&Resource { gvk, plural, namespaced }).list(&Selection::all()).await;
+    let objects = hub.resource::<Object>(&Resource::from(federated)).list(&Selection::all()).await;
     match objects {
         Ok(objects) if !objects.items.is_empty() => {
             bail!(

@@ -8,10 +8,10 @@ use portolan_api::cluster::Cluster;
 use portolan_api::conditions::cluster::READY;
 use portolan_api::meta::condition;
 use portolan_object::ObjectKey;
-use portolan_plan::federation::dns::overview::Row;
+use portolan_plan::federation::dns::overview::{Row, State};
 use portolan_plan::federation::dns::record::{DomainName, RecordType};
 use portolan_plan::federation::overview::load_balancers;
-use portolan_plan::federation::why::{Finding, Meaning, ShardFacts, answer, shard, zone};
+use portolan_plan::federation::why::{Finding, Meaning, ShardFacts, answer, shard, without_names, zone};
 use portolan_runtime::Client;
 use portolan_runtime::client::Selection;
 
@@ -21,14 +21,17 @@ use super::published::Federated;
 pub(crate) async fn explain(hub: &Client, key: &ObjectKey) -> Result<Option<Meaning>> {
     let Some(service) = Federated::read(hub, key).await? else { return Ok(None) };
     let mut findings = shards(hub, &service).await?;
+    if service.publishes() && !service.has_names() {
+        findings.push(without_names(service.template.str_at(&["spec", "type"])));
+    }
     for (target, rows) in service.zones(hub).await? {
         let name = target.zone.zone.as_str();
         match rows {
             Ok(rows) => {
-                findings.extend(zone(name, Ok(&rows)));
+                findings.extend(zone(name, Ok(&rows), &target.zone.message));
                 findings.extend(resolve(&rows).await);
             }
-            Err(error) => findings.extend(zone(name, Err(&format!("{error:#}")))),
+            Err(error) => findings.extend(zone(name, Err(&format!("{error:#}")), &target.zone.message)),
         }
     }
     anstream::print!("{key} of Federation {}\n{}", service.name(), render(&findings));
@@ -68,7 +71,10 @@ async fn shards(hub: &Client, service: &Federated) -> Result<Vec<Finding>> {
 async fn resolve(rows: &[Row]) -> Option<Finding> {
     let addresses = rows.iter().filter(|row| matches!(row.kind, RecordType::A | RecordType::Aaaa));
     let name: &DomainName = &addresses.clone().min_by_key(|row| row.name.to_string().len())?.name;
-    let of_name = addresses.filter(|row| row.name == *name).filter_map(|row| row.published.as_ref());
+    let of_name = addresses.filter(|row| row.name == *name).filter_map(|row| match row.state {
+        State::Reported => row.wanted.as_ref(),
+        _ => row.published.as_ref(),
+    });
     let published: BTreeSet<IpAddr> =
         of_name.flat_map(|set| &set.targets).filter_map(|target| target.parse().ok()).collect();
     let name = name.without_dot();

@@ -13,12 +13,12 @@ use portolan_api::federation::Federation;
 use portolan_api::names::SYSTEM_NAMESPACE;
 use portolan_api::work::{AggregatedStatusItem, ResourceBinding};
 use portolan_api::{labels, names, resources};
-use portolan_controllers::federation::{OwnTargets, publisher, secret_of};
+use portolan_controllers::federation::{OwnTargets, Writers, publisher, secret_of};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::federation::dns::observed::{
     Contact, DEAD_AFTER, contact, has_names, has_ready_endpoints, shards,
 };
-use portolan_plan::federation::dns::overview::{Row, rows};
+use portolan_plan::federation::dns::overview::{Row, reported_rows, rows};
 use portolan_plan::federation::dns::record::DomainName;
 use portolan_plan::federation::dns::service::{Cluster, Ingress, Reach};
 use portolan_plan::federation::dns::zones::{FederatedService, Target, targets, wanted};
@@ -193,6 +193,11 @@ async fn zone_rows(
     if let Some(unnamed) = unnamed.first() {
         bail!("{}", unnamed.error);
     }
+    if target.zone.provider.built_in.is_some() {
+        // What the control plane has in memory can be read from its DNS server only.
+        let noted = federation.status.zones.iter().any(|zone| zone.zone == target.zone.zone);
+        return Ok(reported_rows(&service.resource(), &wanted, noted && target.zone.message.is_empty()));
+    }
     let secret = match secret_of(&target.zone.provider) {
         None => None,
         Some(name) => {
@@ -203,12 +208,7 @@ async fn zone_rows(
             }
         }
     };
-    if target.zone.provider.built_in.is_some() {
-        bail!(
-            "the control plane serves this zone itself, from memory: ask its name server, for example with dig"
-        );
-    }
-    let own = OwnTargets { hub: hub.clone(), dns: None };
+    let own = OwnTargets { hub: hub.clone(), dns: None, writers: Writers::default() };
     let publisher = publisher(&own, &target.zone.zone, &target.zone.provider, secret.as_ref()).await?;
     let listed = publisher.list(&DomainName::parse(&target.zone.zone)?).await?;
     let registry = target.registry();

@@ -1,6 +1,6 @@
 //! What an error of the SDK means.
 
-use aws_sdk_route53::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_route53::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_route53::operation::RequestId;
 use portolan_plan::federation::dns::record::DomainName;
 
@@ -35,7 +35,17 @@ fn reason<E>(error: &SdkError<E>) -> String
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    DisplayErrorContext(error).to_string()
+    // The chain of causes, without the debug form that the SDK's own display adds.
+    let mut causes = vec![error.to_string()];
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if causes.last() != Some(&text) {
+            causes.push(text);
+        }
+        next = cause.source();
+    }
+    causes.join(": ")
 }
 
 /// Meaning of a status, an error code and a message of Route 53.

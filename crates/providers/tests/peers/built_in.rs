@@ -6,7 +6,9 @@ use std::sync::Arc;
 use portolan_dns::{Server as DnsServer, Zones};
 use portolan_net::{Clock, Shutdown};
 use portolan_plan::federation::dns::record::{Change, RecordSet, RecordType};
-use portolan_providers::built_in::{BuiltIn, NameServer, Nearness, PublicDns, PublicZoneSettings, Transfers};
+use portolan_providers::built_in::{
+    BuiltIn, NameServer, Nearness, PublicDns, PublicZoneSettings, Transfers, Writers,
+};
 use portolan_providers::{Mode, Publisher};
 
 use crate::bind::Bind;
@@ -21,6 +23,8 @@ const REGION: &str = "nginx.myns.myfed.svc.eu.example.com";
 struct Served {
     port: u16,
     publisher: Publisher,
+    dns: PublicDns,
+    settings: PublicZoneSettings,
     scope: Shutdown,
 }
 
@@ -49,10 +53,11 @@ fn serve_with(
         name: name("ns1.dns.example.com"),
         addresses: vec!["192.0.2.53".parse().expect("an address")],
     }];
-    let dns = PublicDns { zones, clock: Clock::system(), scope: scope.clone() };
+    let dns = PublicDns::new(zones, Clock::system(), scope.clone());
     let settings = PublicZoneSettings { name: zone(), name_servers, transfers, nearness };
-    let publisher = Publisher::new(Arc::new(BuiltIn::new(dns, settings, secondaries).expect("a zone")));
-    Served { port, publisher, scope }
+    let writers = Writers { this: "a".to_owned(), all: ["a".to_owned()].into() };
+    let built_in = BuiltIn::new(dns.clone(), settings.clone(), secondaries, writers).expect("a zone");
+    Served { port, publisher: Publisher::new(Arc::new(built_in)), dns, settings, scope }
 }
 
 impl Served {
@@ -60,6 +65,14 @@ impl Served {
         let report = self.publisher.publish(&zone(), changes, Mode::Write).await;
         assert!(report.results.iter().all(Result::is_ok), "{:?}", report.results);
         self.publisher.complete(&zone(), false);
+    }
+
+    /// A writer of the same zone.
+    fn writer(&self, this: &str, all: &[&str]) -> Publisher {
+        let all = all.iter().map(|&name| name.to_owned()).collect();
+        let writers = Writers { this: this.to_owned(), all };
+        let built_in = BuiltIn::new(self.dns.clone(), self.settings.clone(), Vec::new(), writers);
+        Publisher::new(Arc::new(built_in.expect("a zone")))
     }
 }
 
@@ -115,8 +128,41 @@ async fn names_are_answered_with_their_chains_and_what_is_missing_is_denied() {
     assert_eq!(status(port, &[REGION]), "NXDOMAIN 0 1");
     assert_eq!(status(port, &["eu.example.com"]), "NXDOMAIN 0 1");
     served.write(&[deletion(shards(&["192.0.2.1", "192.0.2.2"]))]).await;
-    served.publisher.complete(&zone(), true);
+    served.writer("a", &[]).complete(&zone(), true);
     assert_eq!(status(port, &["example.com", "SOA"]), "REFUSED 0 0", "a zone that is left is not served");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_of_two_writers_denies_nothing_until_both_have_written() {
+    if are_left_out() {
+        return;
+    }
+    let served = serve(None, Vec::new());
+    let port = served.port;
+    let (a, b) = (served.writer("a", &["a", "b"]), served.writer("b", &["a", "b"]));
+    let write = async |writer: &Publisher, set: &RecordSet| {
+        let report = writer.publish(&zone(), &[creation(set.clone())], Mode::Write).await;
+        assert!(report.error().is_none(), "{:?}", report.results);
+        writer.complete(&zone(), false);
+    };
+    let (of_a, of_b) = (shards(&["192.0.2.1"]), set("other.example.com", RecordType::A, &["192.0.2.2"]));
+    write(&a, &of_a).await;
+    assert_eq!(status(port, &["other.example.com"]), "SERVFAIL 0 0", "its records may be to come");
+    write(&b, &of_b).await;
+    assert_eq!(dig(port, &["+short", "other.example.com"]), "192.0.2.2\n");
+    // The first writer leaves: the zone goes on, and so does its serial number.
+    let before = served.dns.next_serial(&zone());
+    let report = a.publish(&zone(), &[deletion(of_a)], Mode::Write).await;
+    assert!(report.error().is_none());
+    served.writer("a", &["b"]).complete(&zone(), true);
+    assert_eq!(status(port, &[GLOBAL]), "NXDOMAIN 0 1");
+    assert_eq!(dig(port, &["+short", "other.example.com"]), "192.0.2.2\n");
+    assert!(served.dns.next_serial(&zone()) > before);
+    served.dns.begin(&zone(), 4_000_000_000);
+    assert_eq!(served.dns.next_serial(&zone()), 4_000_000_000, "used before a restart");
+    write(&b, &set("third.example.com", RecordType::A, &["192.0.2.3"])).await;
+    let soa = dig(port, &["+short", "example.com", "SOA"]);
+    assert_eq!(soa.split(' ').nth(2), Some("4000000000"), "{soa}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,6 +222,8 @@ async fn copies_need_the_key_and_tell_what_changed() {
     let before = serial(port);
     assert!(dig(port, &["example.com", "AXFR"]).contains("Transfer failed"));
     let signed = format!("hmac-sha256:portolan:{SECRET}");
+    let soa = dig(port, &["-y", &signed, "+edns=0", "example.com", "SOA"]);
+    assert!(soa.contains("TSIG PSEUDOSECTION") && soa.contains("OPT PSEUDOSECTION"), "{soa}");
     let wrong = format!("hmac-sha256:portolan:{}", "AAAA".repeat(11));
     let refused = dig(port, &["-y", &wrong, "example.com", "AXFR"]);
     assert!(!refused.contains("s599."), "{refused}");

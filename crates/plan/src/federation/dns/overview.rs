@@ -32,6 +32,8 @@ pub enum State {
     Differs,
     /// The zone has it, and it is not wanted any more.
     Surplus,
+    /// The control plane reports that the zone, which it serves itself, has it.
+    Reported,
     /// The zone has one that is not the federation's; the owner if a mark names one.
     Foreign(Option<String>),
 }
@@ -43,10 +45,27 @@ impl fmt::Display for State {
             Self::Missing => f.write_str("missing"),
             Self::Differs => f.write_str("differs"),
             Self::Surplus => f.write_str("surplus"),
+            Self::Reported => f.write_str("reported as published"),
             Self::Foreign(Some(owner)) => write!(f, "of owner {owner}"),
             Self::Foreign(None) => f.write_str("without a known owner"),
         }
     }
+}
+
+/// The record sets of one Service in a zone that the control plane serves itself, from memory; `is_published` is what it reports
+/// of the zone.
+pub fn reported_rows(resource: &str, wanted: &[Wanted], is_published: bool) -> Vec<Row> {
+    let row = |set: &RecordSet| Row {
+        name: set.name.clone(),
+        kind: set.kind.clone(),
+        wanted: Some(set.clone()),
+        published: None,
+        state: if is_published { State::Reported } else { State::Missing },
+    };
+    let mut rows: Vec<Row> =
+        wanted.iter().filter(|one| one.resource == resource).map(|one| row(&one.set)).collect();
+    rows.sort_by(|a, b| (&a.name, &a.kind).cmp(&(&b.name, &b.kind)));
+    rows
 }
 
 /// Compares the record sets of one Service; sorted by name and type. `resource` is what its marks say.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use portolan_api::federation::{Federation, FederationDns, PublishedZone};
+use portolan_object::ObjectKey;
 
 use super::difference::{Conflict, Wanted};
 use super::planner::{DEFAULT_TTL, plan};
@@ -25,14 +26,23 @@ impl Target {
         Registry { owner: self.zone.owner.clone(), prefix: self.zone.mark_prefix.clone() }
     }
 
+    /// Name of the zone in lower case, without a final dot.
+    pub fn zone_name(&self) -> String {
+        name_of(&self.zone)
+    }
+
     /// What tells it from other targets. Credentials do not count.
     pub fn identity(&self) -> String {
         identity(&self.zone)
     }
 }
 
+fn name_of(zone: &PublishedZone) -> String {
+    zone.zone.trim_end_matches('.').to_ascii_lowercase()
+}
+
 fn identity(zone: &PublishedZone) -> String {
-    let name = zone.zone.trim_end_matches('.').to_ascii_lowercase();
+    let name = name_of(zone);
     format!("{name} {} {} {}", zone.provider.address(), zone.owner, zone.mark_prefix)
 }
 
@@ -76,8 +86,13 @@ pub struct FederatedService {
 impl FederatedService {
     /// What the records of the Service say that they are for.
     pub fn resource(&self) -> String {
-        format!("service/{}/{}", self.namespace, self.name)
+        resource_of(&ObjectKey::namespaced(&*self.namespace, &*self.name))
     }
+}
+
+/// What the records of a Service say that they are for.
+pub fn resource_of(service: &ObjectKey) -> String {
+    format!("service/{}/{}", service.namespace, service.name)
 }
 
 /// Names of a Service that cannot be published.

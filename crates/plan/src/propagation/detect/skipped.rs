@@ -89,7 +89,7 @@ impl Skipped {
     }
 
     /// Whether no kind of a group is ever propagated as it is: those of Karmada, Portolan and KubeFed, events, and leases.
-    pub(super) fn is_own_group(group: &str) -> bool {
+    pub(crate) fn is_own_group(group: &str) -> bool {
         SKIPPED_GROUPS.contains(&group) || ["portolan.dev", kubefed::TYPES_GROUP].contains(&group)
     }
 

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use futures::stream;
 use portolan_api::kubefed::{FederatedType, KubeFedCluster, MANAGED, SYSTEM_NAMESPACE};
 use portolan_api::labels;
-use portolan_object::{Object, ObjectKey};
+use portolan_object::{GroupKind, Object, ObjectKey};
 use portolan_plan::field_changes::{FieldChange, manifest_changes};
 use portolan_plan::kubefed::cluster::{address, token};
 use portolan_plan::kubefed::take_over::{Host, TakeOver, replacement};
@@ -21,13 +21,17 @@ const PARALLEL: usize = 8;
 pub(super) struct Members {
     clients: BTreeMap<String, Result<Client, String>>,
     types: Vec<FederatedType>,
-    federated: BTreeMap<(String, ObjectKey), Object>,
+    /// By the kind and key that members have.
+    federated: BTreeMap<(GroupKind, ObjectKey), Object>,
 }
+
+/// Cluster, kind and key of an object in a member. The group counts: two groups can have kinds of one name.
+type Place = (String, GroupKind, ObjectKey);
 
 /// The objects of KubeFed by cluster, kind and key, and what could not be read: a cluster, or one kind in it.
 #[derive(Default)]
 pub(super) struct Objects {
-    found: BTreeMap<(String, String, ObjectKey), Object>,
+    found: BTreeMap<Place, Object>,
     errors: Vec<String>,
 }
 
@@ -35,7 +39,7 @@ pub(super) struct Objects {
 #[derive(Default)]
 pub(super) struct Changes {
     /// By cluster, kind and key.
-    fields: BTreeMap<(String, String, ObjectKey), Vec<FieldChange>>,
+    fields: BTreeMap<Place, Vec<FieldChange>>,
     /// Clusters, kinds and objects for which it is not known.
     unknown: Vec<String>,
 }
@@ -47,8 +51,9 @@ impl Members {
         let types = host.type_configs.iter().filter_map(|config| read(config).ok());
         let types: Vec<FederatedType> = types.map(|configured| configured.of).collect();
         let federated = plan.federated.iter().filter_map(|object| {
-            let of = types.iter().find(|of| of.federated.gvk.kind == object.kind())?;
-            Some(((of.target.gvk.kind.clone(), target_key(object, of)), object.clone()))
+            let kind = object.group_version_kind().group_kind();
+            let of = types.iter().find(|of| of.federates(&kind))?;
+            Some(((of.target.gvk.group_kind(), target_key(object, of)), object.clone()))
         });
         Self { clients: clients.collect(), federated: federated.collect(), types: types.clone() }
     }
@@ -71,12 +76,12 @@ impl Members {
             let used = self
                 .types
                 .iter()
-                .filter(|of| self.federated.keys().any(|(kind, _)| *kind == of.target.gvk.kind));
+                .filter(|of| self.federated.keys().any(|(kind, _)| *kind == of.target.gvk.group_kind()));
             for of in used {
                 let selection = Selection::labels(format!("{MANAGED}={}", labels::TRUE));
                 match client.resource::<Object>(&resource(of)).list(&selection).await {
                     Ok(listed) => objects.found.extend(listed.items.into_iter().map(|seen| {
-                        let key = (cluster.clone(), of.target.gvk.kind.clone(), seen.object.key());
+                        let key = (cluster.clone(), of.target.gvk.group_kind(), seen.object.key());
                         (key, seen.object)
                     })),
                     // The cluster does not have the kind, and so no object of it.
@@ -106,7 +111,8 @@ impl Members {
                 Ok(fields) if fields.is_empty() => {}
                 Ok(fields) => drop(changes.fields.insert(place, fields)),
                 Err(error) => {
-                    changes.unknown.push(format!("cluster {}: {} {}: {error}", place.0, place.1, place.2))
+                    let (cluster, GroupKind { kind, .. }, key) = place;
+                    changes.unknown.push(format!("cluster {cluster}: {kind} {key}: {error}"));
                 }
             }
         }
@@ -117,15 +123,15 @@ impl Members {
     async fn change(
         &self,
         cluster: &str,
-        kind: &str,
+        kind: &GroupKind,
         key: &ObjectKey,
         observed: &Object,
     ) -> Result<Vec<FieldChange>, String> {
         // KubeFed left this object behind: no federated object asks for it. The control plane does not touch it.
-        let Some(federated) = self.federated.get(&(kind.to_owned(), key.clone())) else {
+        let Some(federated) = self.federated.get(&(kind.clone(), key.clone())) else {
             return Ok(Vec::new());
         };
-        let of = self.types.iter().find(|of| of.federated.gvk.kind == federated.kind());
+        let of = self.types.iter().find(|of| of.target.gvk.group_kind() == *kind);
         let (Some(of), Some(Ok(client))) = (of, self.clients.get(cluster)) else { return Ok(Vec::new()) };
         if of.is_namespace() {
             // The control plane uses a namespace of the member as it is.
@@ -163,7 +169,7 @@ impl Objects {
         for (cluster, (all, same)) in counts {
             text.push_str(&format!("cluster {cluster}: {all} objects of KubeFed, {same} stay as they are\n"));
             let of_cluster = changes.fields.iter().filter(|(place, _)| place.0 == cluster);
-            for ((_, kind, key), fields) in of_cluster {
+            for ((_, GroupKind { kind, .. }, key), fields) in of_cluster {
                 text.push_str(&format!("  {kind} {key}\n"));
                 fields.iter().for_each(|field| text.push_str(&format!("      {field}\n")));
             }
@@ -174,8 +180,8 @@ impl Objects {
 
     /// Objects that were made again, or have another spec, than in `self`.
     pub(super) fn differences(&self, after: &Self) -> Vec<String> {
-        let differs = |(place, before): (&(String, String, ObjectKey), &Object)| {
-            let (cluster, kind, key) = place;
+        let differs = |(place, before): (&Place, &Object)| {
+            let (cluster, GroupKind { kind, .. }, key) = place;
             let what = match after.found.get(place) {
                 None => "is not there any more",
                 Some(now) if now.uid() != before.uid() => "was made again",
@@ -211,8 +217,7 @@ fn target_key(federated: &Object, of: &FederatedType) -> ObjectKey {
 }
 
 fn resource(of: &FederatedType) -> Resource {
-    let target = &of.target;
-    Resource { gvk: target.gvk.clone(), plural: target.plural.clone(), namespaced: target.namespaced }
+    Resource::from(&of.target)
 }
 
 fn connect(host: &Host, cluster: &KubeFedCluster) -> Result<Client, String> {
@@ -236,8 +241,9 @@ mod tests {
 
     use super::*;
 
-    fn place(name: &str) -> (String, String, ObjectKey) {
-        ("eu".to_owned(), "Deployment".to_owned(), ObjectKey::namespaced("shop", name))
+    fn place(name: &str) -> Place {
+        let kind = GroupKind { group: "apps".to_owned(), kind: "Deployment".to_owned() };
+        ("eu".to_owned(), kind, ObjectKey::namespaced("shop", name))
     }
 
     fn objects(all: &[(&str, &str, i64)]) -> Objects {
