@@ -3,6 +3,9 @@
 //! These tests need root or user namespaces, and iproute2, nftables, socat, busybox, curl, dig and nc. Without them they
 //! fail and say so; with `PORTOLAN_SKIP_NAMESPACES` set they are left out.
 
+#[path = "real_pods/one_member.rs"]
+mod one_member;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};

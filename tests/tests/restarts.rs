@@ -4,6 +4,8 @@
 mod half_open;
 #[path = "restarts/kills.rs"]
 mod kills;
+#[path = "restarts/one_member.rs"]
+mod one_member;
 #[path = "restarts/program.rs"]
 mod program;
 #[path = "restarts/wanted.rs"]

@@ -12,6 +12,7 @@ mod exams;
 mod fields;
 mod fuzz;
 mod generated;
+mod karmadactl;
 mod playground;
 mod reference;
 mod test;
@@ -37,6 +38,8 @@ enum Task {
     Conformance(conformance::Arguments),
     /// Run an exam that others wrote, such as Kubernetes' own tests of kubectl, against a control plane or a member.
     Exams(exams::Arguments),
+    /// Run the tests that use karmadactl, which is built from its Go module.
+    Karmadactl,
     /// Attack the built program: bombs, floods, mutated requests, hostile members, damaged files, kills.
     Attack(attack::Arguments),
     /// Run one fuzz target under libFuzzer.
@@ -79,6 +82,7 @@ fn main() -> Result<()> {
         }
         Task::Conformance(arguments) => conformance::run(&arguments),
         Task::Exams(arguments) => exams::run(&arguments),
+        Task::Karmadactl => karmadactl::run(),
         Task::Attack(arguments) => attack::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Test { quick } => test::run(if quick { test::Scope::Quick } else { test::Scope::Full }),

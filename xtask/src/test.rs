@@ -50,7 +50,7 @@ const RELEASE_FEATURES: &str = "portolan/otel,portolan/route53";
 
 /// Builds the programs under test. With a test among the targets, dependencies have the features that tests need, and the
 /// crates that the tests have compiled are used again.
-const BINARIES: [&str; 7] =
+pub(crate) const BINARIES: [&str; 7] =
     ["build", "--bin", "portolan", "--bin", "portolan-attack", "--test", "walkthroughs"];
 
 /// Runs every check and stops at the first that fails.
@@ -123,7 +123,7 @@ fn end_to_end(scope: Scope, files: &[&str], threads: usize) -> Command {
 
 /// A command for the whole workspace, narrowed by targets only: with another selection of packages or features, cargo
 /// compiles every dependency once more. `rest` follows `--`.
-fn whole(scope: Scope, command: &[&str], rest: &[&str]) -> Command {
+pub(crate) fn whole(scope: Scope, command: &[&str], rest: &[&str]) -> Command {
     let mut built = cargo(&command[..1]);
     built.arg("--workspace");
     if scope == Scope::Full {
@@ -139,12 +139,12 @@ fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-fn with_assets(mut command: Command, folder: &Path) -> Command {
+pub(crate) fn with_assets(mut command: Command, folder: &Path) -> Command {
     command.env(tools::ASSETS, folder);
     command
 }
 
-fn step(name: &str, mut command: Command) -> Result<()> {
+pub(crate) fn step(name: &str, mut command: Command) -> Result<()> {
     println!("==> {name}");
     let started = Instant::now();
     let status = command.status().with_context(|| format!("cannot start {command:?}"))?;

@@ -51,6 +51,15 @@ const KUBEFEDCTL: Program = Program {
     build: BuildKind::Program,
 };
 
+/// Karmada's command line. It has a separate module because it needs other versions of Kubernetes' client modules than the
+/// other programs.
+const KARMADACTL: Program = Program {
+    name: "karmadactl",
+    module: "tools/karmadactl",
+    package: "github.com/karmada-io/karmada/cmd/karmadactl",
+    build: BuildKind::Program,
+};
+
 /// CoreDNS, which answers from the keys that the provider for etcd writes. It has a separate module because its
 /// dependencies would move the versions of the other programs.
 const COREDNS: Program = Program {
@@ -113,6 +122,13 @@ pub(crate) fn provide(needs: Needs) -> Result<PathBuf> {
     for program in wanted {
         provide_one(&folder, program)?;
     }
+    Ok(folder)
+}
+
+/// Returns a folder with kubectl and karmadactl.
+pub(crate) fn karmadactl() -> Result<PathBuf> {
+    let folder = provide(Needs::Client)?;
+    provide_one(&folder, &KARMADACTL)?;
     Ok(folder)
 }
 
@@ -254,7 +270,7 @@ mod tests {
     #[test]
     fn every_program_is_pinned_by_its_module() {
         let root = workspace::root().unwrap();
-        for program in PROGRAMS.iter().chain([&CONFORMANCE]) {
+        for program in PROGRAMS.iter().chain([&CONFORMANCE, &KARMADACTL]) {
             let module = fs::read_to_string(root.join(program.module).join("go.mod")).unwrap();
             let is_pinned =
                 module.lines().filter_map(|line| line.split_whitespace().find(|word| word.contains('/')));

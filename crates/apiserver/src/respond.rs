@@ -76,7 +76,8 @@ pub fn status(status: &Status, reply: Reply) -> Response<Body> {
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = value(code, &status.document(), reply);
     let wait = status.details.as_ref().and_then(|details| details.retry_after_seconds);
-    if let Some(seconds) = wait.or(matches!(status.code, 429 | 503).then_some(1)) {
+    // client-go repeats what has this header ten times: a 503 has it only where waiting helps.
+    if let Some(seconds) = wait.or((status.code == 429).then_some(1)) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if matches!(status.code, 401 | 403) {

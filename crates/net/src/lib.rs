@@ -5,6 +5,7 @@
 pub mod accept;
 pub mod bootstrap;
 pub mod clock;
+pub mod dial;
 pub mod files;
 pub mod kubeconfig;
 pub mod pki;

@@ -3,6 +3,7 @@
 //! Tasks are spawned through a [`Shutdown`]. They see the request to stop and must end before a deadline; a task that has
 //! not ended by then is dropped at its next await. A child scope stops with its parent, or alone.
 
+mod gate;
 mod signals;
 
 use std::sync::Arc;
@@ -13,7 +14,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use gate::Gate;
 pub use signals::GRACE;
+
+use gate::Gated;
 
 /// Time for dropped tasks to end.
 const DROP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -33,6 +37,8 @@ struct Scope {
     tasks: TaskTracker,
     /// Tasks that were dropped because this scope was abandoned.
     dropped: AtomicUsize,
+    /// In front of every task.
+    gate: Option<Gate>,
 }
 
 /// Tasks that did not finish before the deadline and were dropped.
@@ -49,9 +55,20 @@ impl Shutdown {
     /// A scope within this one: it is asked to stop with this one, or alone.
     #[must_use]
     pub fn child(&self) -> Self {
+        self.child_with(None)
+    }
+
+    /// The same, with a gate that holds its tasks and those of the scopes within while it is closed.
+    #[must_use]
+    pub fn child_behind(&self, gate: &Gate) -> Self {
+        self.child_with(Some(gate.clone()))
+    }
+
+    fn child_with(&self, gate: Option<Gate>) -> Self {
         let own = Scope {
             requested: self.own.requested.child_token(),
             abandoned: self.own.abandoned.child_token(),
+            gate,
             ..Scope::default()
         };
         Self { own: Arc::new(own), outer: self.scopes().cloned().collect() }
@@ -72,8 +89,8 @@ impl Shutdown {
     {
         let abandoned = self.own.abandoned.clone();
         let scopes: Vec<_> = self.scopes().map(|scope| (Arc::clone(scope), scope.tasks.token())).collect();
-        // On the heap: the task below would have room for it three times, for as long as it runs.
-        let task = Box::pin(task);
+        let gates = self.scopes().filter_map(|scope| scope.gate.clone()).collect();
+        let task = Gated { gates, task: Box::pin(task) };
         tokio::spawn(async move {
             let output = abandoned.run_until_cancelled(task).await;
             if output.is_none() {
@@ -131,6 +148,35 @@ mod tests {
     use super::*;
 
     const SOON: Duration = Duration::from_secs(5);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_gate_holds_the_tasks_of_a_scope_and_of_those_within() {
+        let (shutdown, gate) = (Shutdown::new(), Gate::default());
+        let counts = [shutdown.clone(), shutdown.child_behind(&gate), shutdown.child_behind(&gate).child()]
+            .map(|scope| {
+                let count = Arc::new(AtomicUsize::new(0));
+                let counted = count.clone();
+                scope.spawn(async move {
+                    loop {
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        counted.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+                count
+            });
+        let wait = || tokio::time::sleep(Duration::from_millis(3500));
+        let seen = || counts.each_ref().map(|count| count.load(Ordering::Relaxed));
+        wait().await;
+        assert_eq!(seen(), [3, 3, 3]);
+        gate.close();
+        wait().await;
+        assert_eq!(seen(), [7, 3, 3]);
+        gate.open();
+        wait().await;
+        assert_eq!(seen(), [10, 7, 7], "the timer that ran out meanwhile counts at once");
+        gate.close();
+        assert_eq!(shutdown.drain(Duration::ZERO).await, Err(DrainError(3)), "tasks behind it are dropped");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn waits_for_tasks_that_stop() {

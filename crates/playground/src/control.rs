@@ -1,17 +1,22 @@
-//! Commands for a running playground: cut, restore and list the links between its clusters.
+//! Commands for a running playground: cut, restore and list the links between its clusters; stop, start, pause, resume and
+//! list its members.
 //!
 //! The playground listens on a Unix socket in its state directory, protected by the directory's permissions; `portolan
 //! playground cut` and the other subcommands connect to it. Each connection carries one line of JSON each way.
 //!
-//! This room uses `network`. To add a command, add a variant to [`Command`] and its case in `execute`.
+//! `federation` executes the commands. To add one, add a variant to [`Command`] and its case in `federation/commands.rs`.
+
+mod activity;
 
 use std::fs::{self, File};
 use std::future::pending;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use portolan_net::Shutdown;
 use portolan_net::accept::{self, AcceptOptions};
 use serde::{Deserialize, Serialize};
@@ -19,14 +24,15 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
-use crate::network::{ClusterName, Link, Network, SwitchError};
+pub(crate) use self::activity::Step;
+pub use self::activity::{Action, Activity};
 
 /// Name of the socket in the state directory.
 const SOCKET: &str = "control.sock";
 /// Bytes of a command; longer lines are rejected.
 const MAX_LINE_BYTES: u64 = 64 << 10;
-/// Timeout of one connection.
-const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout of one connection. A member starts in a second or two.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Exchanges at a time; more wait in the kernel.
 const MAX_EXCHANGES: usize = 16;
 
@@ -40,6 +46,10 @@ pub enum Command {
     Restore(String, String),
     /// List all links.
     Links,
+    /// Stop, start, pause or resume a member.
+    Act(Action, String),
+    /// List all members.
+    Members,
 }
 
 /// The state of the link between two clusters.
@@ -52,12 +62,35 @@ pub struct LinkState {
     pub up: bool,
 }
 
+/// The state of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberState {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub activity: Activity,
+}
+
+/// The state after a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Listing {
+    /// Of all links.
+    Links(Vec<LinkState>),
+    /// Of all members.
+    Members(Vec<MemberState>),
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Answer {
-    Links(Vec<LinkState>),
+    Done(Listing),
     Refused(String),
 }
+
+/// Executes a command. The error is the text for the user.
+pub(crate) type Execute = Arc<dyn Fn(Command) -> BoxFuture<'static, Result<Listing, String>> + Send + Sync>;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +120,7 @@ pub enum ControlError {
 ///
 /// # Errors
 /// When the socket cannot be created. A socket of a killed playground is replaced.
-pub(crate) fn listen(directory: &Path, network: &Network, scope: &Shutdown) -> io::Result<()> {
+pub(crate) fn listen(directory: &Path, execute: Execute, scope: &Shutdown) -> io::Result<()> {
     match fs::remove_file(directory.join(SOCKET)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -95,15 +128,15 @@ pub(crate) fn listen(directory: &Path, network: &Network, scope: &Shutdown) -> i
     let (open, path) = short_path(directory)?;
     let listener = UnixListener::bind(path)?;
     drop(open);
-    let (network, directory) = (network.clone(), directory.to_owned());
+    let directory = directory.to_owned();
     let options = AcceptOptions { listener: "playground control", max_connections: MAX_EXCHANGES };
     portolan_runtime::scope::spawn_until_stop(scope, async move {
         let _remove = RemovedOnDrop(directory.join(SOCKET));
         accept::serve(listener, options, pending(), |stream| {
-            let network = network.clone();
+            let execute = execute.clone();
             async move {
                 // A client that leaves or stalls gets no answer.
-                let _ = timeout(EXCHANGE_TIMEOUT, answer(stream, &network)).await;
+                let _ = timeout(EXCHANGE_TIMEOUT, answer(stream, &execute)).await;
             }
         })
         .await;
@@ -111,11 +144,11 @@ pub(crate) fn listen(directory: &Path, network: &Network, scope: &Shutdown) -> i
     Ok(())
 }
 
-/// Sends a command to the playground with this state directory. Returns the links after the command.
+/// Sends a command to the playground with this state directory. Returns the state after the command.
 ///
 /// # Errors
 /// [`ControlError`] naming the directory or the reason.
-pub async fn send(directory: &Path, command: &Command) -> Result<Vec<LinkState>, ControlError> {
+pub async fn send(directory: &Path, command: &Command) -> Result<Listing, ControlError> {
     let not_running = |source| ControlError::NotRunning { path: directory.to_owned(), source };
     let (_open, path) = short_path(directory).map_err(not_running)?;
     let stream = UnixStream::connect(path).await.map_err(not_running)?;
@@ -129,7 +162,7 @@ pub async fn send(directory: &Path, command: &Command) -> Result<Vec<LinkState>,
     let answered =
         timeout(EXCHANGE_TIMEOUT, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     match answered.map_err(|source| ControlError::Broken { path: directory.to_owned(), source })? {
-        Answer::Links(links) => Ok(links),
+        Answer::Done(listing) => Ok(listing),
         Answer::Refused(problem) => Err(ControlError::Refused(problem)),
     }
 }
@@ -150,83 +183,44 @@ impl Drop for RemovedOnDrop {
     }
 }
 
-async fn answer(stream: UnixStream, network: &Network) -> io::Result<()> {
+async fn answer(stream: UnixStream, execute: &Execute) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     BufReader::new(reader.take(MAX_LINE_BYTES)).read_line(&mut line).await?;
     let answer = match serde_json::from_str(&line) {
-        Ok(command) => match execute(command, network).await {
-            Ok(()) => Answer::Links(links(network)),
-            Err(error) => Answer::Refused(error.to_string()),
-        },
+        Ok(command) => execute(command).await.map_or_else(Answer::Refused, Answer::Done),
         Err(error) => Answer::Refused(format!("this is not a command of this release: {error}")),
     };
     writer.write_all(format!("{}\n", serde_json::to_string(&answer)?).as_bytes()).await
 }
 
-async fn execute(command: Command, network: &Network) -> Result<(), SwitchError> {
-    let (a, b, link) = match command {
-        Command::Cut(a, b) => (a, b, Link::Silent),
-        Command::Restore(a, b) => (a, b, Link::Up),
-        Command::Links => return Ok(()),
-    };
-    network.switch_link(&ClusterName::new(&*a), &ClusterName::new(&*b), link).await
-}
-
-fn links(network: &Network) -> Vec<LinkState> {
-    let state = |(a, b, link): (ClusterName, ClusterName, Link)| LinkState {
-        clusters: (a.to_string(), b.to_string()),
-        up: link == Link::Up,
-    };
-    network.links().into_iter().map(state).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
-    fn network() -> Network {
-        let network = Network::new();
-        for (number, name) in ["one", "three", "two"].into_iter().enumerate() {
-            let range = |second: usize| format!("10.{second}.0.0/16").parse().expect("a range");
-            network
-                .add_cluster(&ClusterName::new(name), range(10 + number), range(20 + number))
-                .expect("the ranges are free");
-        }
-        network
-    }
-
-    async fn text(directory: &Path, command: Command) -> String {
-        match send(directory, &command).await {
-            Ok(links) => links
-                .iter()
-                .map(|link| {
-                    format!("{}-{} {}", link.clusters.0, link.clusters.1, if link.up { "up" } else { "cut" })
-                })
-                .collect::<Vec<_>>()
-                .join(", "),
-            Err(error) => error.to_string(),
-        }
+    fn listing() -> Listing {
+        Listing::Members(vec![MemberState { name: "one".to_owned(), activity: Activity::Paused }])
     }
 
     #[tokio::test]
-    async fn links_are_cut_and_restored() {
+    async fn a_command_arrives_and_its_listing_or_refusal_comes_back() {
         let scratch = tempfile::tempdir().expect("a directory");
         // Longer than a socket's own path may be.
         let directory = scratch.path().join("long".repeat(40));
         fs::create_dir(&directory).expect("a directory");
-        let scope = Shutdown::new();
-        assert!(text(&directory, Command::Links).await.contains("no playground runs on"));
-        listen(&directory, &network(), &scope).expect("listens");
-        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-        let (one, two) = pair("one", "two");
-        assert_eq!(text(&directory, Command::Links).await, "one-three up, one-two up, three-two up");
-        let cut = text(&directory, Command::Cut(two.clone(), one.clone())).await;
-        assert_eq!(cut, "one-three up, one-two cut, three-two up");
-        let restored = text(&directory, Command::Restore(one.clone(), two)).await;
-        assert_eq!(restored, "one-three up, one-two up, three-two up");
-        let unknown = text(&directory, Command::Cut(one.clone(), "four".to_owned())).await;
-        assert_eq!(unknown, "there is no cluster four; there are one, three, two");
-        assert_eq!(text(&directory, Command::Cut(one.clone(), one)).await, "one has no link to itself");
+        let error = send(&directory, &Command::Links).await.expect_err("nothing listens").to_string();
+        assert!(error.contains("no playground runs on"), "{error}");
+
+        let pause = Command::Act(Action::Pause, "one".to_owned());
+        let (scope, known) = (Shutdown::new(), pause.clone());
+        let execute: Execute = Arc::new(move |command: Command| {
+            let answer = if command == known { Ok(listing()) } else { Err(format!("not {command:?}")) };
+            async move { answer }.boxed()
+        });
+        listen(&directory, execute, &scope).expect("listens");
+        assert_eq!(send(&directory, &pause).await.expect("an answer"), listing());
+        assert_eq!(send(&directory, &Command::Links).await.expect_err("refused").to_string(), "not Links");
     }
 }

@@ -6,6 +6,8 @@
 //! | file | purpose |
 //! | --- | --- |
 //! | `member` | one member: API server, controllers, nodes, DNS; joining |
+//! | `members` | all members; stops, starts, pauses and resumes them |
+//! | `commands` | executes the commands for a running playground |
 //! | `nodes`, `api_relay`, `certificates` | nodes of a member, and the connections between pods, API server and kubelets |
 //! | `dns` | DNS server of a member |
 //! | `site` | addresses of a member's machines |
@@ -19,10 +21,12 @@
 mod api_relay;
 mod certificates;
 mod cluster_set;
+mod commands;
 mod dns;
 mod error;
 mod load_balancer;
 mod member;
+mod members;
 mod nodes;
 mod pod_metrics;
 mod probes;
@@ -31,12 +35,12 @@ mod site;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::cluster::Cluster as ClusterObject;
 use portolan_api::meta::condition;
 use portolan_controllers::Controllers;
-use portolan_controlplane::embedded::EmbeddedServer;
 use portolan_controlplane::kubeconfig::KubeconfigFile;
 use portolan_controlplane::{ControlPlane, ControlPlaneSettings, ControllerOptions, StateDirectory};
 use portolan_net::{Clock, Shutdown};
@@ -48,8 +52,8 @@ pub use self::dns::DnsError;
 pub use self::error::{InCluster, MemberError, StartError};
 pub use self::nodes::NodeError;
 
-use self::error::InClusterExt;
-use self::member::{Member, MemberSettings};
+use self::member::MemberSettings;
+use self::members::Members;
 use crate::config::{Config, NetworkMode};
 use crate::control;
 use crate::network::Network;
@@ -97,6 +101,9 @@ pub enum NotReady {
     /// Unknown member.
     #[error("there is no cluster {0}")]
     NoMember(String),
+    /// A member that was stopped.
+    #[error("cluster {0} is stopped")]
+    Stopped(String),
 }
 
 /// A running playground.
@@ -104,7 +111,7 @@ pub struct Playground {
     /// Administrator client of the control plane.
     pub hub: Client,
     control_plane: ControlPlane,
-    members: Vec<Member>,
+    members: Arc<Members>,
     network: Network,
     cluster_set: Option<String>,
     _controllers: Controllers,
@@ -143,20 +150,21 @@ impl Playground {
         let settings = ControllerOptions { clock: clock.clone(), ..options.controllers.clone() };
         let controllers = control_plane.start_controllers_with(settings, scope);
         let hub = control_plane.client().clone();
-        let settings = MemberSettings { state, network: &network, host: host.as_ref(), clock };
+        let settings =
+            MemberSettings { state: state.clone(), network: network.clone(), host, clock: clock.clone() };
         let mut contexts = Vec::new();
-        let mut members = Vec::new();
+        let mut members = Members::new(settings, hub.clone(), scope);
         for (cluster, index) in config.clusters.iter().zip(0..=u8::MAX) {
-            let member = member::start(cluster, index, &settings, scope).await?;
-            contexts.push(member.join(&hub, cluster, clock, scope).await.in_cluster(&cluster.name)?);
-            members.push(member);
+            contexts.push(members.add(cluster, index).await?);
         }
+        let members = Arc::new(members);
         KubeconfigFile::new(&state::members_kubeconfig(state), contexts).keep_written(scope)?;
         if let Some(set) = &config.cluster_set {
             let created = cluster_set::create(&hub, set, &config.clusters).await;
             created.map_err(|source| StartError::ClusterSet { name: set.clone(), source })?;
         }
-        control::listen(state.root(), &network, scope).map_err(StartError::Control)?;
+        let execute = commands::execute(&network, &members, scope);
+        control::listen(state.root(), execute, scope).map_err(StartError::Control)?;
         let cluster_set = config.cluster_set.clone();
         Ok(Self { hub, control_plane, members, network, cluster_set, _controllers: controllers })
     }
@@ -164,10 +172,9 @@ impl Playground {
     /// Administrator client of a member.
     ///
     /// # Errors
-    /// [`NotReady::NoMember`].
-    pub fn member(&self, name: &str) -> Result<&Client, NotReady> {
-        let found = self.members.iter().find(|member| member.name == name);
-        found.map(|member| &member.client).ok_or_else(|| NotReady::NoMember(name.to_owned()))
+    /// [`NotReady::NoMember`], [`NotReady::Stopped`].
+    pub async fn member(&self, name: &str) -> Result<Client, NotReady> {
+        self.members.client(name).await
     }
 
     /// The network of the pods.
@@ -190,17 +197,17 @@ impl Playground {
 
     /// Writes into `waiting` what it waits for.
     async fn wait_until_ready(&self, waiting: &mut String) -> Result<(), ClientError> {
-        for member in &self.members {
-            member.nodes.ready().await;
-            loop {
-                let key = ObjectKey::cluster(&*member.name);
+        for name in self.members.names() {
+            // One that was stopped or paused meanwhile is not waited for.
+            while self.members.nodes_are_ready(name).await {
+                let key = ObjectKey::cluster(name);
                 let status = self.hub.kind::<ClusterObject>().get(&key).await?.status;
                 let ready = condition(&status.conditions, "Ready");
                 if ready.is_some_and(|ready| ready.is_true()) && !status.api_enablements.is_empty() {
                     break;
                 }
                 let reason = ready.map_or("not checked yet", |ready| ready.message.as_str());
-                *waiting = format!("{} ({reason})", member.name);
+                *waiting = format!("{name} ({reason})");
                 tokio::time::sleep(READY_POLL_INTERVAL).await;
             }
         }
@@ -215,16 +222,12 @@ impl Playground {
 
     /// Ends everything of `scope` and closes the stores.
     pub async fn stop(self, scope: &Shutdown, drain_timeout: Duration) {
-        self.members.iter().filter_map(|member| member.embedded.as_ref()).for_each(EmbeddedServer::drain);
+        self.members.drain().await;
         self.control_plane.drain();
         if let Err(error) = scope.drain(drain_timeout).await {
             tracing::debug!(%error, "ended");
         }
-        for member in self.members {
-            if let Some(embedded) = member.embedded {
-                embedded.close().await;
-            }
-        }
+        self.members.close().await;
         self.control_plane.close().await;
     }
 }

@@ -218,11 +218,10 @@ impl Network {
         }
     }
 
-    /// Sets the DNS zones of a cluster's pods, once per cluster.
+    /// Sets the DNS zones of a cluster's pods.
     pub fn set_dns_zones(&self, cluster: &ClusterName, zones: Arc<Zones>) {
         if let Some(cluster) = self.routing.cluster(cluster) {
-            // A second call is ignored: a cluster keeps its zones.
-            let _ = cluster.zones.set(zones);
+            *cluster.zones.write() = Some(zones);
         }
     }
 
@@ -246,20 +245,40 @@ impl Network {
         if a == b {
             return Err(SwitchError::Same(a.clone()));
         }
-        if let Some(namespaces) = &self.routing.namespaces {
-            namespaces.cut(a, b, link != Link::Up).await?;
-        }
+        let before = self.routing.links.switched(a, b);
         self.set_link(a, b, link);
+        let programmed = self.program_link(a, b).await;
+        if programmed.is_err() {
+            self.set_link(a, b, before);
+        }
+        Ok(programmed?)
+    }
+
+    /// Drops everything between the pods of a cluster and those of all others, or stops doing so. Cut links stay cut.
+    ///
+    /// # Errors
+    /// The error of `nft`; the call may be repeated.
+    pub(crate) async fn isolate(&self, cluster: &ClusterName, is_isolated: bool) -> Result<(), ToolError> {
+        self.routing.links.isolate(cluster, is_isolated);
+        for other in self.routing.names().iter().filter(|other| *other != cluster) {
+            self.program_link(cluster, other).await?;
+        }
         Ok(())
+    }
+
+    /// In namespaces mode, tells the kernel the state of a link.
+    async fn program_link(&self, a: &ClusterName, b: &ClusterName) -> Result<(), ToolError> {
+        match &self.routing.namespaces {
+            Some(namespaces) => namespaces.cut(a, b, self.routing.links.effective(a, b) != Link::Up).await,
+            None => Ok(()),
+        }
     }
 
     /// All links with their states, each once, sorted by name.
     pub fn links(&self) -> Vec<(ClusterName, ClusterName, Link)> {
         let names = self.routing.names();
         let pairs = names.iter().enumerate().flat_map(|(at, a)| names[at + 1..].iter().map(move |b| (a, b)));
-        pairs
-            .filter_map(|(a, b)| Some((a.clone(), b.clone(), self.routing.links.watch(a, b)?.state())))
-            .collect()
+        pairs.map(|(a, b)| (a.clone(), b.clone(), self.routing.links.switched(a, b))).collect()
     }
 
     /// Connects from a caller in `cluster` that is not a pod.

@@ -11,7 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("rights", &[]),
     ("state", &[]),
     ("config", &["network"]),
-    ("control", &["network"]),
+    ("control", &[]),
     ("programs", &["network"]),
     ("sandbox", &["network", "programs", "rights"]),
     ("pods", &["network", "programs", "sandbox"]),

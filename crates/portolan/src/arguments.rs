@@ -13,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 use portolan_controlplane::{ServiceCidr, TlsSan, parse_advertise_address};
 use portolan_plan::clusters::permissions::Placeable;
 use portolan_plan::dns::ZoneKind;
@@ -24,6 +25,7 @@ use crate::apply::arguments::Apply;
 use crate::cluster_access::ClusterAccess;
 #[cfg(feature = "otel")]
 use crate::collector_endpoint::{CollectorEndpoint, parse_endpoint};
+use crate::completion::candidates::clusters;
 use crate::completion::shell::{CompletionShell, KUBECTL_COMMAND};
 use crate::describe::arguments::Describe;
 use crate::drain::Drain;
@@ -422,6 +424,7 @@ pub(crate) struct DnsChange {
 #[command(after_help = examples::JOIN)]
 pub(crate) struct Join {
     /// Name of the cluster in the federation.
+    #[arg(add = ArgValueCompleter::new(clusters))]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
@@ -461,7 +464,7 @@ pub(crate) enum TokenCommand {
         #[command(flatten)]
         hub: HubAccess,
         /// The only cluster that the token registers [default: any new cluster]
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(clusters))]
         cluster: Option<String>,
         /// What the token is for.
         #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
@@ -547,6 +550,7 @@ pub(crate) struct Register {
 #[command(after_help = examples::UNJOIN)]
 pub(crate) struct Unjoin {
     /// Name of the cluster in the federation.
+    #[arg(add = ArgValueCompleter::new(clusters))]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
@@ -558,6 +562,9 @@ pub(crate) struct Unjoin {
     /// Go on although the cluster does not answer; what the control plane put there stays, and is listed.
     #[arg(long, conflicts_with = "only_cluster")]
     pub(crate) force: bool,
+    /// Print which objects would be deleted in the cluster and which would stay, and change nothing.
+    #[arg(long, conflicts_with = "only_cluster")]
+    pub(crate) dry_run: bool,
     /// Only clean the cluster, of a control plane that is gone or has forgotten it. Refused while the control plane renews
     /// its lease there.
     #[arg(long, requires = "cluster_kubeconfig")]
@@ -575,6 +582,7 @@ pub(crate) struct Unjoin {
 #[command(after_help = examples::RELEASE)]
 pub(crate) struct Release {
     /// Name of the cluster; its condition DeletionsHeld says what waits.
+    #[arg(add = ArgValueCompleter::new(clusters))]
     pub(crate) cluster: String,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
@@ -591,6 +599,7 @@ pub(crate) enum ClusterCommand {
 #[command(after_help = examples::PERMISSIONS)]
 pub(crate) struct Permissions {
     /// Name of the cluster.
+    #[arg(add = ArgValueCompleter::new(clusters))]
     pub(crate) cluster: String,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
@@ -627,7 +636,7 @@ pub(crate) enum ClusterSetCommand {
         /// Name of the set.
         name: String,
         /// Clusters that have joined the federation.
-        #[arg(required = true, value_name = "CLUSTER")]
+        #[arg(required = true, value_name = "CLUSTER", add = ArgValueCompleter::new(clusters))]
         clusters: Vec<String>,
         /// Name of the cluster in the set, if one cluster is added [default: the name of the cluster]
         #[arg(long)]
@@ -643,7 +652,7 @@ pub(crate) enum ClusterSetCommand {
         /// Name of the set.
         name: String,
         /// Members of the set.
-        #[arg(required = true, value_name = "CLUSTER")]
+        #[arg(required = true, value_name = "CLUSTER", add = ArgValueCompleter::new(clusters))]
         clusters: Vec<String>,
         /// Seconds to wait.
         #[arg(long, default_value_t = 60, value_name = "SECONDS")]

@@ -14,7 +14,7 @@ use std::io::Write as _;
 use anyhow::{Context, Result, bail};
 use clap::CommandFactory as _;
 use clap_complete::CompleteEnv;
-use clap_complete::engine::complete;
+use clap_complete::engine::{CompletionCandidate, complete};
 use clap_complete::env::Shells;
 
 use crate::arguments::Arguments;
@@ -57,9 +57,14 @@ pub(crate) fn print_script(shell: CompletionShell) -> Result<()> {
 pub(crate) fn answer_kubectl(words: &[OsString]) -> Result<()> {
     let words: Vec<OsString> = std::iter::once("portolan".into()).chain(words.iter().cloned()).collect();
     let last = words.len() - 1;
+    let words_end_empty = words[last].is_empty();
     let candidates = complete(&mut Arguments::command(), words, last, None).context("cannot complete")?;
+    let is_flag = |candidate: &CompletionCandidate| candidate.get_value().to_string_lossy().starts_with('-');
+    // Before anything is written of a word, kubectl offers names, and flags only where there are none.
+    let only_names = words_end_empty && !candidates.iter().all(is_flag);
     let mut output = std::io::stdout().lock();
-    for candidate in candidates.iter().filter(|candidate| !candidate.is_hide_set()) {
+    let shown = candidates.iter().filter(|one| !one.is_hide_set() && !(only_names && is_flag(one)));
+    for candidate in shown {
         write!(output, "{}", candidate.get_value().to_string_lossy())?;
         if let Some(help) = candidate.get_help() {
             write!(output, "\t{}", help.to_string().lines().next().unwrap_or_default())?;

@@ -44,7 +44,8 @@ pub(crate) async fn run(arguments: Describe) -> Result<()> {
     failures.iter().for_each(|failure| anstream::eprintln!("{failure}"));
     if described.is_empty() {
         ensure!(failures.len() < servers.len(), "no cluster could be read");
-        return Err(missing.unwrap_or_else(|| anyhow!("No resources found in {namespace} namespace.")));
+        let nothing = || anyhow!("No resources found in {namespace} namespace.");
+        return Err(anyhow!("{}{}", missing.unwrap_or_else(nothing), arguments.scope.elsewhere()));
     }
     ensure!(described.len() <= MAX_OBJECTS, "{} objects: name fewer", described.len());
     let now: Timestamp = Clock::system().now();

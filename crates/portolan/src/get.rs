@@ -107,7 +107,9 @@ fn conclude(request: &Request, answers: &[Answer<'_>], is_empty: bool) -> Result
     ensure!(answers.iter().any(|answer| answer.failures.is_empty()), "no cluster could be read");
     let missing = read::nowhere(answers);
     if !missing.is_empty() && !request.arguments.ignore_not_found {
-        bail!("{}", missing.join("\n"));
+        let is_complete = answers.iter().all(|answer| answer.failures.is_empty());
+        let place = if is_complete { "" } else { " in the clusters that could be read" };
+        bail!("{}{place}", missing.join("\n"));
     }
     if is_empty && missing.is_empty() && !request.arguments.ignore_not_found && request.format.is_table() {
         let mut found = answers.iter().flat_map(|answer| &answer.found);

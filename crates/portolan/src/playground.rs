@@ -1,7 +1,7 @@
 //! `portolan playground`: a federation in the foreground.
 
 pub(crate) mod arguments;
-mod links;
+mod running;
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(crate) fn obtain_rights(arguments: &arguments::Playground) -> Result<()> {
 /// Starts, prints `ready` when everything answers, and runs until SIGTERM or SIGINT.
 pub(crate) async fn run(arguments: arguments::Playground) -> Result<()> {
     if let Some(command) = arguments.command {
-        return links::run(command).await;
+        return running::run(command).await;
     }
     let config = config(&arguments)?;
     let dir = arguments.dir.context("--dir is missing")?;

@@ -75,6 +75,7 @@ pub(crate) async fn locate(
     wanted: Wanted<'_>,
 ) -> Result<(Vec<Located>, Vec<String>)> {
     let (mut located, mut notes, mut missing) = (Vec::new(), Vec::new(), None);
+    let asked = servers.len();
     let searches = servers.into_iter().map(|server| async move {
         let found = match &server.client {
             Ok(client) => find(client, namespace, wanted).await,
@@ -99,13 +100,21 @@ pub(crate) async fn locate(
     }
     if located.is_empty() {
         notes.iter().for_each(|note| anstream::eprintln!("{note}"));
-        let what = match wanted {
-            Wanted::Labels(selector) => format!("no pod in namespace {namespace} has the labels {selector}"),
-            Wanted::Object(object) => format!("no pod of {object} in namespace {namespace}"),
-        };
-        return Err(missing.unwrap_or_else(|| anyhow!("{what}")));
+        let what = missing.map_or_else(|| nothing_found(namespace, wanted), |error| error.to_string());
+        return Err(match notes.len() {
+            0 => anyhow!("{what}"),
+            unread if unread == asked => anyhow!("no cluster could be read"),
+            _ => anyhow!("{what} in the clusters that could be read"),
+        });
     }
     Ok((located, notes))
+}
+
+fn nothing_found(namespace: &str, wanted: Wanted<'_>) -> String {
+    match wanted {
+        Wanted::Labels(selector) => format!("no pod in namespace {namespace} has the labels {selector}"),
+        Wanted::Object(object) => format!("no pod of {object} in namespace {namespace}"),
+    }
 }
 
 fn is_not_found(error: &anyhow::Error) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use portolan_api::cluster::{Cluster, SyncMode};
-use portolan_controllers::clusters::join::{Access, UnjoinRequest, clean, unjoin};
+use portolan_controllers::clusters::join::{Access, Leaving, UnjoinRequest, clean, unjoin, unjoin_dry_run};
 use portolan_object::ObjectKey;
 use portolan_plan::clusters::leaving::Wish;
 use portolan_runtime::client::Client;
@@ -34,6 +34,11 @@ pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
     };
     let patience = Duration::from_secs(arguments.wait);
     let request = UnjoinRequest { name, access, force: arguments.force, patience };
+    if arguments.dry_run {
+        let leaving = unjoin_dry_run(&hub, &request).await;
+        print_leaving(name, leaving.with_context(|| format!("cluster {name} cannot leave"))?);
+        return Ok(());
+    }
     let left = unjoin(&hub, &request).await.with_context(|| format!("cluster {name} cannot leave"))?;
     if let Some(holder) = left.held_by {
         anstream::println!("cluster({name}) is unjoined successfully");
@@ -49,6 +54,23 @@ pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Prints what unjoining would do.
+fn print_leaving(name: &str, leaving: Leaving) {
+    anstream::println!("cluster({name}) would be unjoined (dry run)");
+    if let Some(holder) = leaving.held_by {
+        anstream::println!("everything in the cluster would stay as it is: it is held by {holder}");
+    }
+    if let Some(cause) = &leaving.unreachable {
+        anstream::println!("it does not answer ({cause}), so that --force is needed");
+    }
+    for (what, objects) in [("deleted", leaving.deleted), ("kept", leaving.kept)] {
+        if !objects.is_empty() {
+            anstream::println!("{what} in the cluster:");
+            objects.iter().for_each(|object| anstream::println!("  {object}"));
+        }
+    }
 }
 
 /// A client with the account that `join` made in the cluster. The inner error says why the account cannot be used.

@@ -93,6 +93,12 @@ impl Outcome {
     }
 }
 
+/// Whether a server could not be reached.
+fn is_unreachable(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| matches!(cause.downcast_ref(), Some(ClientError::Unreachable { .. })))
+}
+
 /// Whether an API server refuses a write because the namespace is being deleted.
 pub fn is_terminating(status: &Status) -> bool {
     let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
@@ -178,7 +184,8 @@ async fn pass<R: Reconciler>(reconciler: &R, queue: &Queue<R::Key>, key: &R::Key
         Ok(Outcome::Retry(error)) => {
             let retries = queue.failures(key);
             tracing::warn!(controller, cluster, %key, retries, %error, "reconcile failed, trying again later");
-            (PassResult::Failed, Next::Backoff)
+            let next = if is_unreachable(&*error) { Next::BackoffUnreachable } else { Next::Backoff };
+            (PassResult::Failed, next)
         }
         Ok(Outcome::RetryAfter(delay, error)) => {
             let retries = queue.failures(key);

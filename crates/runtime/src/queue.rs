@@ -73,6 +73,8 @@ pub enum Next {
     Backoff,
     /// Another pass after the back-off, and no sooner than this delay: the server asks for it.
     BackoffAtLeast(Duration),
+    /// Another pass after the back-off, of which the longest delay is shorter: a server could not be reached.
+    BackoffUnreachable,
 }
 
 struct SharedQueue<K> {
@@ -98,6 +100,8 @@ impl<K> Clone for Queue<K> {
 
 /// Back-off after failures; a member is retried within half a minute of its recovery.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(30));
+/// Back-off while a server cannot be reached, so that changes flow soon after it is back.
+const UNREACHABLE_BACKOFF: Backoff = Backoff { longest: Duration::from_secs(3), ..BACKOFF };
 /// Back-off after lost races; the cache needs a moment to see the other write.
 const RACE_BACKOFF: Backoff = Backoff::new(Duration::from_millis(2), Duration::from_secs(1));
 
@@ -264,6 +268,9 @@ impl<K: Key> Queue<K> {
             Next::After(delay) => Some(delay),
             Next::Soon => Some(RACE_BACKOFF.random_delay(state.count_failure(&key, now))),
             Next::Backoff => Some(self.shared.backoff.random_delay(state.count_failure(&key, now))),
+            Next::BackoffUnreachable => {
+                Some(UNREACHABLE_BACKOFF.random_delay(state.count_failure(&key, now)))
+            }
             Next::BackoffAtLeast(least) => {
                 Some(self.shared.backoff.random_delay(state.count_failure(&key, now)).max(least))
             }

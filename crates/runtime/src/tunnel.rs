@@ -10,10 +10,10 @@ use http_body_util::Empty;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use portolan_api::cluster::Cluster;
+use portolan_net::dial;
 use portolan_object::ObjectKey;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::client::{Address, BoxError, Endpoint, http_1_config};
@@ -32,8 +32,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 pub async fn open(hub: &Endpoint, cluster: &str) -> Result<TokioIo<Upgraded>, BoxError> {
     let opening = async {
         let address = Address::parse(&hub.url)?;
-        let tcp = TcpStream::connect((address.host.as_str(), address.port)).await?;
-        tcp.set_nodelay(true)?;
+        let tcp = dial::connect(&address.host, address.port).await?;
         if !address.is_tls {
             return upgrade(tcp, &address, cluster).await;
         }

@@ -31,7 +31,7 @@ use crate::respond::{self, Body, Streaming};
 /// Maximum number of requests that are forwarded at the same time; further requests get 429.
 pub(super) const MAX_CONNECTIONS: usize = 1024;
 /// Timeout for connecting, including TLS.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Headers that belong to one connection (RFC 9110, section 7.6.1), and credentials of the client.
 const DROPPED: [&str; 12] = [

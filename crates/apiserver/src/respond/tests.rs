@@ -77,4 +77,9 @@ async fn errors_have_retry_after() {
     assert_eq!(parts.status, 429);
     assert_eq!(parts.headers[RETRY_AFTER], "1");
     assert!(String::from_utf8(body).unwrap().starts_with(r#"{"kind":"Status","apiVersion":"v1","#));
+    let mut unavailable = Status::new(503, "ServiceUnavailable", "a server behind this one is dead");
+    let (parts, _) = collect(status(&unavailable, Reply::default())).await;
+    assert!(!parts.headers.contains_key(RETRY_AFTER), "clients do not wait for it");
+    unavailable.details.get_or_insert_default().retry_after_seconds = Some(7);
+    assert_eq!(collect(status(&unavailable, Reply::default())).await.0.headers[RETRY_AFTER], "7");
 }

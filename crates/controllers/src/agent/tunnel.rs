@@ -7,7 +7,7 @@ use portolan_runtime::client::{Address, Endpoint};
 use portolan_runtime::{Backoff, Client, tunnel};
 
 /// Delays after a tunnel that could not be opened, or ended.
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 /// A tunnel that lasted this long ended for another reason than how it was opened.
 const STABLE: Duration = Duration::from_secs(10);
 

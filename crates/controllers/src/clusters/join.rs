@@ -35,7 +35,7 @@ pub use dry_run::{Planned, dry_run};
 use ensure::{ensure, namespace};
 pub use error::JoinError;
 pub use register::{RegisterError, RegisterRequest, register};
-pub use unjoin::{Access, Left, UnjoinRequest, unjoin};
+pub use unjoin::{Access, Leaving, Left, UnjoinRequest, dry_run as unjoin_dry_run, unjoin};
 
 /// The cluster to join.
 #[derive(Debug, Clone, Default)]
@@ -84,6 +84,7 @@ pub struct Joined {
 pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Result<Joined, JoinError> {
     let Candidate { id, own, known } = check(hub, member, request).await?;
     if let Some(known) = &known {
+        expect_mode(known, SyncMode::Push)?;
         proof::check_same_cluster(hub, member, known, request).await?;
     }
     let taken_from = acquire(member, &own, request).await?;
@@ -117,7 +118,7 @@ pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Resul
     let tokens = credential::Tokens { controller, impersonator };
     credential::put_secrets(hub, &desired, &request.ca_pem, &tokens).await.map_err(on_hub("secret"))?;
     if !is_new {
-        let patch = Patch::Merge(json!({ "spec": addressing(&desired.spec) }));
+        let patch = Patch::Merge(changes(&desired));
         let patched = clusters.patch(&ObjectKey::cluster(&*request.name), &patch).await;
         patched.map_err(on_hub("cluster"))?;
     }
@@ -231,16 +232,36 @@ fn cluster_object(request: &JoinRequest, id: &str) -> Cluster {
     Cluster { metadata, spec, ..Cluster::default() }
 }
 
-/// The fields that a second join updates; users may have edited region, zones and taints.
-fn addressing(spec: &ClusterSpec) -> Value {
-    json!({
+/// Refuses a cluster that is a member in the other mode: its agent and the control plane would both apply its Works.
+fn expect_mode(known: &Cluster, wanted: SyncMode) -> Result<(), JoinError> {
+    let name = || known.metadata.name.clone();
+    match (known.spec.sync_mode, wanted) {
+        (SyncMode::Pull, SyncMode::Push) => Err(JoinError::HasAgent { name: name() }),
+        (SyncMode::Push, SyncMode::Pull) => Err(JoinError::IsPushed { name: name() }),
+        _ => Ok(()),
+    }
+}
+
+/// What a second join updates: how the cluster is reached, and what the request says of it. Users may have edited the rest.
+fn changes(desired: &Cluster) -> Value {
+    let spec = &desired.spec;
+    let mut changed = json!({
         "id": spec.id,
         "proxyURL": null,
         "apiEndpoint": spec.api_endpoint,
         "secretRef": spec.secret_ref,
         "impersonatorSecretRef": spec.impersonator_secret_ref,
         "insecureSkipTLSVerification": spec.insecure_skip_tls_verification,
-    })
+    });
+    for (field, value) in [("provider", &spec.provider), ("region", &spec.region)] {
+        if !value.is_empty() {
+            changed[field] = json!(value);
+        }
+    }
+    if !spec.zones.is_empty() {
+        changed["zones"] = json!(spec.zones);
+    }
+    json!({ "metadata": { "labels": desired.metadata.labels }, "spec": changed })
 }
 
 #[cfg(test)]
@@ -251,6 +272,31 @@ mod tests {
         let spec =
             ClusterSpec { id: id.to_owned(), api_endpoint: address.to_owned(), ..ClusterSpec::default() };
         Cluster { metadata: ObjectMeta::cluster(name), spec, ..Cluster::default() }
+    }
+
+    #[test]
+    fn a_second_join_updates_what_it_names() {
+        let request =
+            JoinRequest { name: "eu".to_owned(), url: "https://eu".to_owned(), ..Default::default() };
+        let spec = |request: &JoinRequest| changes(&cluster_object(request, "id"))["spec"].clone();
+        let unnamed = spec(&request);
+        assert_eq!(unnamed["apiEndpoint"], "https://eu");
+        for field in ["provider", "region", "zones"] {
+            assert!(unnamed.get(field).is_none(), "{field} may have been edited");
+        }
+        let named = spec(&JoinRequest { region: "eu".to_owned(), zones: vec!["a".to_owned()], ..request });
+        assert_eq!((named["region"].as_str(), named["zones"][0].as_str()), (Some("eu"), Some("a")));
+    }
+
+    #[test]
+    fn a_cluster_does_not_change_its_mode_while_it_is_a_member() {
+        let mut known = cluster("eu", "id", "https://eu");
+        let refused = |known: &Cluster, wanted| expect_mode(known, wanted).err().map(|e| e.to_string());
+        assert_eq!(refused(&known, SyncMode::Push), None);
+        assert!(refused(&known, SyncMode::Pull).is_some_and(|text| text.contains("in push mode")));
+        known.spec.sync_mode = SyncMode::Pull;
+        assert_eq!(refused(&known, SyncMode::Pull), None);
+        assert!(refused(&known, SyncMode::Push).is_some_and(|text| text.contains("portolan unjoin eu")));
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl Default for Thresholds {
     }
 }
 
-/// Longest time between two probes while they contradict the published state.
+/// Longest time between two probes while they contradict the published state, or get no answer.
 const INTERVAL_IN_DOUBT: Duration = Duration::from_secs(2);
 
 /// What a probe changes in the published `Ready` condition.
@@ -172,6 +172,8 @@ pub struct Doubt {
     since: Option<Duration>,
     /// Whether this process has found the cluster healthy, so that a published `True` is its own.
     was_seen: bool,
+    /// Whether the last probe did not reach the cluster.
+    is_unreachable: bool,
 }
 
 impl Doubt {
@@ -189,6 +191,7 @@ impl Doubt {
         thresholds: Thresholds,
     ) -> Verdict {
         self.was_seen |= probe.is_healthy();
+        self.is_unreachable = matches!(probe, Probe::Unreachable(_));
         let published = condition(conditions, reasons::READY);
         let is_not_seen = published.is_some_and(|ready| ready.reason == reasons::NOT_SEEN_SINCE_START);
         let was_ready = match published.map(|ready| ready.status) {
@@ -214,9 +217,11 @@ impl Doubt {
         }
     }
 
-    /// Time from the start of one probe to the start of the next; `interval` is the usual one.
+    /// Time from the start of one probe to the start of the next; `interval` is the usual one. A cluster that cannot be
+    /// reached is to be used soon after it is back.
     pub fn pause(&self, interval: Duration) -> Duration {
-        if self.since.is_some() { interval.min(INTERVAL_IN_DOUBT) } else { interval }
+        let is_in_doubt = self.since.is_some() || self.is_unreachable;
+        if is_in_doubt { interval.min(INTERVAL_IN_DOUBT) } else { interval }
     }
 }
 

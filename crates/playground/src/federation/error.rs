@@ -10,9 +10,10 @@ use portolan_net::files::FileError;
 use portolan_runtime::ClientError;
 use portolan_runtime::client::{ConnectError, KubeconfigError};
 
+use crate::control::{Action, Activity};
 use crate::federation::dns::DnsError;
 use crate::federation::nodes::NodeError;
-use crate::network::namespaces::Unavailable;
+use crate::network::namespaces::{ToolError, Unavailable};
 
 /// An error with the cluster that it happened in.
 #[derive(Debug, thiserror::Error)]
@@ -107,4 +108,21 @@ pub enum MemberError {
     /// The taints of its Cluster object cannot be written.
     #[error("cannot set its taints: {0}")]
     Taints(#[source] ClientError),
+}
+
+/// Why a member is not stopped, started, paused or resumed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ActError {
+    #[error("there is no member {name}; there are {known}")]
+    NoMember { name: String, known: String },
+    #[error("{name} is {present}: {first} it first")]
+    Not { name: String, present: Activity, first: Action },
+    #[error(
+        "the playground did not start the API server of {0} and cannot stop it: stop its process, or pause {0}"
+    )]
+    Foreign(String),
+    #[error("the network: {0}")]
+    Network(#[from] ToolError),
+    #[error("it does not start: {0}")]
+    Start(#[from] StartError),
 }

@@ -1,6 +1,7 @@
 //! One member of the playground: its API server, controllers, nodes and DNS server, and its way into the federation.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use portolan_api::cluster::{Cluster as ClusterObject, SyncMode};
@@ -9,6 +10,7 @@ use portolan_controllers::kubernetes;
 use portolan_controlplane::embedded::{EmbeddedServer, Settings};
 use portolan_controlplane::kubeconfig::{ContextEntry, ContextUser};
 use portolan_controlplane::{CertificatePolicy, ServiceCidr, StateDirectory};
+use portolan_net::shutdown::Gate;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::cache::Caches;
@@ -34,33 +36,65 @@ const DEFAULT_SERVICE_CIDR: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 
 
 /// A running member.
 pub(super) struct Member {
-    pub(super) name: String,
     pub(super) client: Client,
     /// `None` if the API server existed before.
     pub(super) embedded: Option<EmbeddedServer>,
     pub(super) nodes: MemberNodes,
+    /// Everything that runs for it.
+    pub(super) scope: Shutdown,
+    /// In front of all of it.
+    pub(super) gate: Gate,
 }
 
 /// Shared by all members.
-pub(super) struct MemberSettings<'a> {
-    pub(super) state: &'a StateDirectory,
-    pub(super) network: &'a Network,
+#[derive(Clone)]
+pub(super) struct MemberSettings {
+    pub(super) state: StateDirectory,
+    pub(super) network: Network,
     /// The host of pods in namespaces mode.
-    pub(super) host: Option<&'a Host>,
-    pub(super) clock: &'a Clock,
+    pub(super) host: Option<Host>,
+    pub(super) clock: Clock,
+}
+
+/// Whether this process has started a member before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// No: it is added to the network. Its API server listens on the port of the last playground, or on a free one.
+    First,
+    /// Yes: its API server listens where it did.
+    Again(SocketAddr),
 }
 
 /// Starts a member. `index` is its position in the configuration.
 pub(super) async fn start(
     cluster: &Cluster,
     index: u8,
-    settings: &MemberSettings<'_>,
+    start: Start,
+    settings: &MemberSettings,
     scope: &Shutdown,
 ) -> Result<Member, StartError> {
+    let gate = Gate::default();
+    let scope = scope.child_behind(&gate);
+    let started = start_in(cluster, index, start, settings, &scope).await;
+    if started.is_err() {
+        // What has started already; tasks that had to be dropped are no news.
+        let _ = scope.drain(Duration::ZERO).await;
+    }
+    let (client, embedded, nodes) = started?;
+    Ok(Member { client, embedded, nodes, scope, gate })
+}
+
+async fn start_in(
+    cluster: &Cluster,
+    index: u8,
+    start: Start,
+    settings: &MemberSettings,
+    scope: &Shutdown,
+) -> Result<(Client, Option<EmbeddedServer>, MemberNodes), StartError> {
     let name = &cluster.name;
     let machines = MachineAddresses { member_index: index };
     let directory = settings.state.subdirectory(name)?;
-    let certificates = certificates::issue(&directory, cluster, settings.clock);
+    let certificates = certificates::issue(&directory, cluster, &settings.clock);
     let certificates = certificates.map_err(NodeError::from).map_err(MemberError::from).in_cluster(name)?;
     let (client, embedded) = match &cluster.kubeconfig {
         Some(path) => {
@@ -71,14 +105,17 @@ pub(super) async fn start(
             let kubelets = certificates::kubelet_client(&certificates, scope);
             let kubelets = kubelets.map_err(NodeError::from).map_err(MemberError::from).in_cluster(name)?;
             let services = cluster.service_cidr.unwrap_or(DEFAULT_SERVICE_CIDR.into());
-            let settings = Settings {
+            let server = Settings {
                 name,
                 directory: &directory,
                 service_cidr: ServiceCidr {
                     primary: services.v4.into(),
                     secondary: services.v6.map(Into::into),
                 },
-                address: None,
+                address: match start {
+                    Start::First => None,
+                    Start::Again(address) => Some(address),
+                },
                 advertise_address: None,
                 tls_sans: &[],
                 endpoint: Some(machines.api_server()),
@@ -89,9 +126,9 @@ pub(super) async fn start(
                 options: portolan_controlplane::ApiServerOptions::default(),
                 certificates: CertificatePolicy::default(),
                 metrics: None,
-                clock: settings.clock,
+                clock: &settings.clock,
             };
-            let embedded = EmbeddedServer::start(settings, scope).await?;
+            let embedded = EmbeddedServer::start(server, scope).await?;
             (embedded.client.clone(), Some(embedded))
         }
     };
@@ -99,12 +136,15 @@ pub(super) async fn start(
         cluster,
         machines,
         api_server: embedded.as_ref().map(|embedded| embedded.address),
-        network: settings.network,
-        host: settings.host,
-        clock: settings.clock,
+        network: &settings.network,
+        host: settings.host.as_ref(),
+        clock: &settings.clock,
     };
+    if start == Start::First {
+        nodes::connect(&site).await.map_err(MemberError::from).in_cluster(name)?;
+    }
     let nodes = start_machines(&site, &client, &certificates, scope).await.in_cluster(name)?;
-    Ok(Member { name: name.clone(), client, embedded, nodes })
+    Ok((client, embedded, nodes))
 }
 
 /// Starts what runs beside the API server: workload controllers, nodes, DNS.
@@ -127,10 +167,10 @@ async fn start_machines(
 }
 
 /// Address of a member's API server, and how the control plane verifies its certificate.
-struct ApiServerAddress {
-    url: String,
-    ca_pem: String,
-    insecure_skip_verify: bool,
+pub(super) struct ApiServerAddress {
+    pub(super) url: String,
+    pub(super) ca_pem: String,
+    pub(super) insecure_skip_verify: bool,
 }
 
 impl Member {
@@ -140,13 +180,12 @@ impl Member {
         hub: &Client,
         cluster: &Cluster,
         clock: &Clock,
-        scope: &Shutdown,
     ) -> Result<ContextEntry, MemberError> {
         let (address, context) = self.api_server(cluster).await?;
         let request = JoinRequest {
             name: cluster.name.clone(),
-            url: address.url,
-            ca_pem: address.ca_pem.into_bytes(),
+            url: address.url.clone(),
+            ca_pem: address.ca_pem.clone().into_bytes(),
             insecure_skip_verify: address.insecure_skip_verify,
             provider: cluster.provider.clone(),
             region: cluster.region.clone(),
@@ -160,7 +199,10 @@ impl Member {
         };
         match cluster.sync_mode {
             SyncMode::Push => drop(join(hub, &self.client, &request).await.map_err(Box::new)?),
-            SyncMode::Pull => pull::start(hub, &self.client, request, clock, scope).await?,
+            SyncMode::Pull => {
+                pull::ensure_registered(hub, &self.client, request, clock).await?;
+                pull::start_agent(&self.client, address, clock, &self.scope).await?;
+            }
         }
         if !cluster.taints.is_empty() {
             let patch = Patch::Merge(json!({ "spec": { "taints": cluster.taints } }));
@@ -169,6 +211,24 @@ impl Member {
             patched.map_err(MemberError::Taints)?;
         }
         Ok(context)
+    }
+
+    /// Starts the agent of a member in pull mode again.
+    pub(super) async fn restart_agent(&self, cluster: &Cluster, clock: &Clock) -> Result<(), MemberError> {
+        if cluster.sync_mode == SyncMode::Pull {
+            let (address, _) = self.api_server(cluster).await?;
+            pull::start_agent(&self.client, address, clock, &self.scope).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends everything that runs for the member at its next await, as when its processes are killed, and closes the store.
+    pub(super) async fn kill(self) {
+        // Tasks that had to be dropped are the purpose.
+        let _ = self.scope.drain(Duration::ZERO).await;
+        if let Some(embedded) = self.embedded {
+            embedded.close().await;
+        }
     }
 
     /// Address of the API server, and its context with administrator rights.

@@ -60,6 +60,25 @@ impl MemberNodes {
     }
 }
 
+fn ranges(site: &MemberSite<'_>) -> (Ranges, Ranges) {
+    let (Some(pods), Some(services)) = (site.cluster.pod_cidr, site.cluster.service_cidr) else {
+        unreachable!("Config::complete has chosen the ranges");
+    };
+    (pods, services)
+}
+
+/// Adds the cluster of a member to the network, once: it stays there while the member is stopped.
+pub(super) async fn connect(site: &MemberSite<'_>) -> Result<(), NodeError> {
+    let (pods, services) = ranges(site);
+    let (network, cluster) = (site.network, site.cluster_name());
+    network.add_cluster(&cluster, pods, services)?;
+    let nodes = node_settings(site, pods);
+    let mut machines: Vec<(&str, IpAddr)> = nodes.iter().map(|node| (&*node.name, node.address)).collect();
+    machines.push(("cluster-dns", site.machines.dns_server().ip()));
+    let api_server = site.api_server.map(|_| site.machines.api_server().ip());
+    Ok(network.create_namespace(&cluster, api_server, &machines).await?)
+}
+
 /// Starts the nodes of a member; they end with `scope`.
 pub(super) async fn start(
     site: &MemberSite<'_>,
@@ -67,16 +86,9 @@ pub(super) async fn start(
     certificates: &KubeletCertificates,
     scope: &Shutdown,
 ) -> Result<MemberNodes, NodeError> {
-    let (Some(pods), Some(services)) = (site.cluster.pod_cidr, site.cluster.service_cidr) else {
-        unreachable!("Config::complete has chosen the ranges");
-    };
+    let (pods, services) = ranges(site);
     let (network, cluster) = (site.network, site.cluster_name());
-    network.add_cluster(&cluster, pods, services)?;
     let nodes = node_settings(site, pods);
-    let mut machines: Vec<(&str, IpAddr)> = nodes.iter().map(|node| (&*node.name, node.address)).collect();
-    machines.push(("cluster-dns", site.machines.dns_server().ip()));
-    let api_server = site.api_server.map(|_| site.machines.api_server().ip());
-    network.create_namespace(&cluster, api_server, &machines).await?;
     let api_server = publish_api_server(site, scope).await?;
     let certificate = ServerCertificate::new(&certificates.server)?;
     let clients = ClientCertificates::SignedBy(certificates.client_authorities.clone());

@@ -15,6 +15,7 @@ use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
 
 use crate::federation::error::MemberError;
+use crate::federation::member::ApiServerAddress;
 
 /// Life of the token by which a member registers at once.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
@@ -25,16 +26,14 @@ const ACCOUNT_SECONDS: u64 = 365 * 24 * 3600;
 /// Account of the agent.
 const ACCOUNT: &str = "karmada-agent-sa";
 
-/// Registers the member of `request` unless it is registered, and starts its agent.
-pub(super) async fn start(
+/// Registers the member of `request` unless it is registered.
+pub(super) async fn ensure_registered(
     hub: &Client,
     member: &Client,
     request: JoinRequest,
     clock: &Clock,
-    scope: &Shutdown,
 ) -> Result<(), MemberError> {
-    let (name, url, ca_pem) = (request.name.clone(), request.url.clone(), request.ca_pem.clone());
-    let insecure_skip_verify = request.insecure_skip_verify;
+    let name = request.name.clone();
     if !is_registered(hub, member, &name).await? {
         let place = registration_address(hub).await.map_err(Box::new)?;
         let token = TokenRequest {
@@ -55,6 +54,18 @@ pub(super) async fn start(
         };
         register(member, &request).await.map_err(Box::new)?;
     }
+    Ok(())
+}
+
+/// Starts the agent of a member that is reached at `address`; it ends with `scope`.
+pub(super) async fn start_agent(
+    member: &Client,
+    address: ApiServerAddress,
+    clock: &Clock,
+    scope: &Shutdown,
+) -> Result<(), MemberError> {
+    let ApiServerAddress { url, ca_pem, insecure_skip_verify } = address;
+    let ca_pem = ca_pem.into_bytes();
     let credential = Credential::Token(account_token(member).await?);
     let endpoint = Endpoint { url, ca_pem, credential, insecure_skip_verify, ..Endpoint::default() };
     let client = Client::connect(endpoint).map_err(Box::new)?;

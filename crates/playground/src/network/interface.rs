@@ -235,7 +235,7 @@ impl Interface {
         match &self.attachment {
             Attachment::Bound(_) if host == "localhost" => Some(self.address()),
             Attachment::Bound(bound) => {
-                let zones = bound.cluster.zones.get()?;
+                let zones = bound.cluster.zones.read().clone()?;
                 search_path::candidates(host, &self.pod_namespace).iter().find_map(|name| {
                     match zones.resolve(name, AddressType::V4) {
                         Resolution::Addresses(addresses) => addresses.first().copied(),

@@ -1,9 +1,10 @@
 //! Links between the pod networks of two clusters, and their failures.
 //!
-//! A link is up until [`Links::set`] changes it. Every connection over a link holds its [`LinkWatch`] and stalls while
-//! the link is down, as TCP does while packets are lost. Traffic inside one cluster has no link.
+//! A link is up until [`Links::set`] changes it, and silent while one of its clusters is isolated. Every connection over a
+//! link holds its [`LinkWatch`] and stalls while the link is down, as TCP does while packets are lost. Traffic inside one
+//! cluster has no link.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -27,8 +28,37 @@ pub enum Link {
 
 /// All links of one network.
 #[derive(Debug, Default)]
-pub(crate) struct Links {
-    watches: Mutex<BTreeMap<(ClusterName, ClusterName), Arc<LinkWatch>>>,
+pub(crate) struct Links(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    /// As switched, without regard to isolated clusters. Links that were never switched are up.
+    switched: BTreeMap<(ClusterName, ClusterName), Link>,
+    isolated: BTreeSet<ClusterName>,
+    watches: BTreeMap<(ClusterName, ClusterName), Arc<LinkWatch>>,
+}
+
+impl Table {
+    fn switched(&self, pair: &(ClusterName, ClusterName)) -> Link {
+        self.switched.get(pair).copied().unwrap_or(Link::Up)
+    }
+
+    fn effective(&self, pair: &(ClusterName, ClusterName)) -> Link {
+        match [&pair.0, &pair.1].into_iter().any(|cluster| self.isolated.contains(cluster)) {
+            true => Link::Silent,
+            false => self.switched(pair),
+        }
+    }
+
+    fn update_watches(&self) {
+        for (pair, watch) in &self.watches {
+            watch.set(self.effective(pair));
+        }
+    }
+}
+
+fn pair(a: &ClusterName, b: &ClusterName) -> (ClusterName, ClusterName) {
+    (a.min(b).clone(), a.max(b).clone())
 }
 
 impl Links {
@@ -37,15 +67,44 @@ impl Links {
         if a == b {
             return None;
         }
-        let pair = (a.min(b).clone(), a.max(b).clone());
-        Some(self.watches.lock().entry(pair).or_default().clone())
+        let (mut table, pair) = (self.0.lock(), pair(a, b));
+        if let Some(watch) = table.watches.get(&pair) {
+            return Some(watch.clone());
+        }
+        let watch = Arc::new(LinkWatch::default());
+        watch.set(table.effective(&pair));
+        table.watches.insert(pair, watch.clone());
+        Some(watch)
     }
 
     /// Sets the state of the link between two clusters.
     pub(crate) fn set(&self, a: &ClusterName, b: &ClusterName, link: Link) {
-        if let Some(watch) = self.watch(a, b) {
-            watch.set(link);
+        if a != b {
+            let mut table = self.0.lock();
+            table.switched.insert(pair(a, b), link);
+            table.update_watches();
         }
+    }
+
+    /// Makes all links of a cluster silent, or gives them back the state that they were set to.
+    pub(crate) fn isolate(&self, cluster: &ClusterName, is_isolated: bool) {
+        let mut table = self.0.lock();
+        if is_isolated {
+            table.isolated.insert(cluster.clone());
+        } else {
+            table.isolated.remove(cluster);
+        }
+        table.update_watches();
+    }
+
+    /// The state that a link was set to; it may be silent for another cause.
+    pub(crate) fn switched(&self, a: &ClusterName, b: &ClusterName) -> Link {
+        self.0.lock().switched(&pair(a, b))
+    }
+
+    /// The state of a link.
+    pub(crate) fn effective(&self, a: &ClusterName, b: &ClusterName) -> Link {
+        self.0.lock().effective(&pair(a, b))
     }
 }
 
@@ -82,14 +141,6 @@ impl LinkWatch {
     /// Notified whenever the state changes.
     pub(crate) fn changed(&self) -> &Arc<Notify> {
         &self.changed
-    }
-
-    pub(crate) fn state(&self) -> Link {
-        match self.state.load(Ordering::Acquire) {
-            state if state == Link::Up as u8 => Link::Up,
-            state if state == Link::Silent as u8 => Link::Silent,
-            _ => Link::Unreachable,
-        }
     }
 
     fn set(&self, link: Link) {

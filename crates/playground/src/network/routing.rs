@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
 use parking_lot::{Mutex, RwLock};
@@ -50,7 +50,7 @@ pub(crate) struct ClusterNetwork {
     pub(crate) attached: RwLock<BTreeMap<IpAddr, Arc<AtomicU64>>>,
     pub(crate) proxy: Proxy,
     /// DNS zones of its pods.
-    pub(crate) zones: OnceLock<Arc<Zones>>,
+    pub(crate) zones: RwLock<Option<Arc<Zones>>>,
 }
 
 /// Origin of a connection.
@@ -110,7 +110,7 @@ impl RoutingTable {
             pool: Mutex::new(AddressPool::new(pods.v4)),
             attached: RwLock::default(),
             proxy: Proxy::default(),
-            zones: OnceLock::new(),
+            zones: RwLock::default(),
         };
         clusters.insert(name.clone(), Arc::new(cluster));
         true

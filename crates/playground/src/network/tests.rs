@@ -228,6 +228,28 @@ async fn a_cut_link_stalls_connections_until_it_is_restored() {
 }
 
 #[tokio::test]
+async fn an_isolated_cluster_is_silent_to_all_others_and_its_cut_links_stay_cut() {
+    let clusters = clusters();
+    let server = clusters.network.attach_pod(&clusters.one).expect("address");
+    let client = clusters.network.attach_pod(&clusters.two).expect("address");
+    let _speaker = speaker(&server, 8080, "hello").await;
+    let to = SocketAddr::new(server.address(), 8080);
+    let dial = async || client.dial(to, Duration::from_millis(20)).await.map(drop).map_err(|e| e.to_string());
+    let timed_out = Err("connection timed out".to_owned());
+    for cluster in [&clusters.one, &clusters.two] {
+        clusters.network.isolate(cluster, true).await.expect("isolated");
+        assert_eq!(dial().await, timed_out);
+        assert!(server.dial(to, DEADLINE).await.is_ok(), "traffic inside a cluster goes on");
+        clusters.network.isolate(cluster, false).await.expect("back");
+        assert_eq!(dial().await, Ok(()));
+    }
+    clusters.network.set_link(&clusters.one, &clusters.two, Link::Silent);
+    clusters.network.isolate(&clusters.one, true).await.expect("isolated");
+    clusters.network.isolate(&clusters.one, false).await.expect("back");
+    assert_eq!(dial().await, timed_out);
+}
+
+#[tokio::test]
 async fn a_dial_over_a_silent_link_succeeds_when_it_is_back_in_time() {
     let clusters = clusters();
     let server = clusters.network.attach_pod(&clusters.one).expect("address");

@@ -34,6 +34,9 @@ Examples:
 
 pub(super) const UNJOIN: &str = "\
 Examples:
+  # What would be deleted there
+  portolan unjoin eu --dry-run
+
   # The cluster is as it was before it joined
   portolan unjoin eu --cluster-kubeconfig eu.config
 

@@ -99,9 +99,10 @@ impl Request {
 
     /// The text for nothing; kubectl's.
     pub(super) fn nothing_found(&self, all_are_namespaced: bool) -> String {
+        let elsewhere = self.arguments.scope.elsewhere();
         match all_are_namespaced && !self.arguments.objects.all_namespaces {
-            true => format!("No resources found in {} namespace.", self.namespace),
-            false => "No resources found".to_owned(),
+            true => format!("No resources found in {} namespace.{elsewhere}", self.namespace),
+            false => format!("No resources found{elsewhere}"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Logs go to standard error, so that standard output has nothing but the output of the command.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::LogFormat;
@@ -7,7 +9,10 @@ use crate::arguments::LogFormat;
 /// Starts logging; a filter that cannot be parsed is reported and replaced by `warn`.
 pub(crate) fn start(filter: &str, format: LogFormat) {
     let (filter, failure) = parse(filter);
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(shows_colours());
     match format {
         LogFormat::Text => subscriber.with_target(false).init(),
         LogFormat::Json => subscriber.json().flatten_event(true).with_span_list(false).init(),
@@ -25,13 +30,18 @@ where
     use tracing_subscriber::util::SubscriberInitExt;
 
     let (filter, failure) = parse(filter);
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(shows_colours());
     let log = match format {
         LogFormat::Text => log.with_target(false).boxed(),
         LogFormat::Json => log.json().flatten_event(true).with_span_list(false).boxed(),
     };
     tracing_subscriber::registry().with(layer).with(log.with_filter(filter)).init();
     report(failure);
+}
+
+/// Whether standard error shows colours: a log in a file or a pipe has no escape codes, nor where `NO_COLOR` is set.
+fn shows_colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The filter, and why `warn` replaces it.

@@ -38,11 +38,33 @@ pub(crate) enum PlaygroundCommand {
     /// Restore the link between two clusters.
     Restore(Ends),
     /// List the links between the clusters.
-    Links {
-        /// Directory of the playground
-        #[arg(long, value_name = "DIR")]
-        dir: PathBuf,
-    },
+    Links(Folder),
+    /// Stop a member: everything that runs for it ends, as when its processes are killed. Its state and port stay.
+    Stop(Member),
+    /// Start a member that was stopped.
+    Start(Member),
+    /// Pause a member, as SIGSTOP does: connections to it stay open and nothing answers.
+    Pause(Member),
+    /// Let a member go on that was paused.
+    Resume(Member),
+    /// List the members.
+    Members(Folder),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Folder {
+    /// Directory of the playground
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Member {
+    /// Name of the member
+    #[arg(value_name = "MEMBER")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) folder: Folder,
 }
 
 /// The ends of a link.
@@ -54,9 +76,8 @@ pub(crate) struct Ends {
     /// The other.
     #[arg(value_name = "CLUSTER")]
     pub(crate) other: String,
-    /// Directory of the playground
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) folder: Folder,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

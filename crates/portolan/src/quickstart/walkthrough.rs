@@ -36,7 +36,8 @@ const ANSWERS: usize = 3;
 /// Applies the files, waits for their effects, and sends requests from one cluster to the other.
 pub(crate) async fn run(playground: &Playground, progress: &Progress) -> Result<()> {
     let (hub, member1, member2) =
-        (&playground.hub, playground.member("member1")?, playground.member("member2")?);
+        (&playground.hub, playground.member("member1").await?, playground.member("member2").await?);
+    let (member1, member2) = (&member1, &member2);
     for (purpose, manifest) in FILES {
         progress
             .step(purpose, async {

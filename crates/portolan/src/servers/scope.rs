@@ -49,6 +49,14 @@ impl ClusterScope {
         self.scope() != Scope::Karmada
     }
 
+    /// Stands after "nothing found" where no flag says where to look: most objects, such as pods, are in the members only.
+    pub(crate) fn elsewhere(&self) -> &'static str {
+        match self.operation_scope.is_none() && self.clusters.is_empty() {
+            true => " (control plane only: -s members looks in the clusters)",
+            false => "",
+        }
+    }
+
     /// Refuses flags that contradict each other.
     ///
     /// # Errors

@@ -199,7 +199,8 @@ async fn propagate_within_trace(playground: &Playground) {
     TraceContext::from_headers(&headers).expect("valid").set_parent_of(&client_span);
     let hub = playground.hub.resource(&config_maps);
     hub.create(&config_map).instrument(client_span).await.expect("a ConfigMap");
-    let member = playground.member("member1").expect("a member").resource::<Object>(&config_maps);
+    let member = playground.member("member1").await.expect("a member");
+    let member = member.resource::<Object>(&config_maps);
     let key = ObjectKey::namespaced("default", "traced");
     let arrived = async {
         while member.get(&key).await.is_err() {

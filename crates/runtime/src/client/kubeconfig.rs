@@ -218,6 +218,10 @@ impl KubeconfigContext {
         if self.cluster.proxy_url.as_deref().is_some_and(|proxy| !proxy.is_empty()) {
             return Err(KubeconfigError::Proxy { files: self.files.clone(), context: self.name.clone() });
         }
+        if let Some(provider) = &self.user.auth_provider {
+            let (files, context) = (self.files.clone(), self.name.clone());
+            return Err(KubeconfigError::AuthProvider { files, context, provider: provider.name.clone() });
+        }
         if self.config.proxy_url.is_some() && !is_loopback(self.config.cluster_url.host()) {
             tracing::warn!(server = %self.config.cluster_url, "the proxy of HTTPS_PROXY is not used, connecting directly");
         }

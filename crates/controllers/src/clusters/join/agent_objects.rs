@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use portolan_api::names::{self, AGENT_ROLE};
 use portolan_api::{labels, resources};
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::clusters::leaving::described;
 use portolan_plan::clusters::permissions::{Placeable, credential_of_agent, needed_by_agent};
 use portolan_runtime::client::{Apply, Delete, Endpoint};
 use portolan_runtime::{Client, ClientError, Resource};
@@ -106,6 +107,16 @@ pub(super) async fn remove(member: &Client, cluster: &str) -> Result<(), ClientE
         ignore_missing(namespaces.delete(&ObjectKey::cluster(&*namespace), &options).await)?;
     }
     delete_own(member, binding).await
+}
+
+/// What `register` made for the agent of `cluster`, described.
+pub(super) async fn listed(member: &Client, cluster: &str) -> Result<Vec<String>, ClientError> {
+    let Some(namespace) = installed_in(member).await? else { return Ok(Vec::new()) };
+    let agent = AgentObjects { namespace: &namespace, cluster };
+    let objects = agent.objects(&Placeable::default());
+    let mut listed: Vec<String> = objects.iter().map(|(_, object)| described(object)).collect();
+    listed.push(format!("Secret {}", agent.secret_key()));
+    Ok(listed)
 }
 
 /// Deletes an object unless it was made by others.

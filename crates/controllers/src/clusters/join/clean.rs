@@ -86,6 +86,27 @@ pub(super) async fn remove(
     Ok(removed)
 }
 
+/// The objects of control plane `id` that go and those that stay when the cluster leaves it, described.
+pub(super) async fn survey(
+    member: &Client,
+    name: &str,
+    id: &str,
+    preserved: &BTreeSet<String>,
+) -> Result<(Vec<String>, Vec<String>), JoinError> {
+    let account = Account { member, cluster: name };
+    let wish = Wish { propagated: true, definitions: false };
+    let found = owned(member, id).await.map_err(account.failed("discovery"))?;
+    let goes = |object: &Object| fate(object, wish) != Fate::Keep && !preserved.contains(&described(object));
+    let (deleted, kept): (Vec<_>, Vec<_>) =
+        found.into_iter().map(|(_, object)| object).partition(|object| goes(object));
+    let texts = |objects: Vec<Object>| {
+        let mut texts: Vec<String> = objects.iter().map(described).collect();
+        texts.sort();
+        texts
+    };
+    Ok((texts(deleted), texts(kept)))
+}
+
 /// The control plane of a member: the holder of the Lease, which must not renew it, or the one that made the namespace.
 async fn holder(member: &Client, name: &str) -> Result<ControlPlane, JoinError> {
     let failed = |source| JoinError::Member { cluster: name.to_owned(), step: "lease", source };

@@ -1,5 +1,6 @@
 //! What joining would create, without creating it.
 
+use portolan_api::cluster::SyncMode;
 use portolan_api::{Kind as _, names};
 use portolan_object::Object;
 use portolan_runtime::Client;
@@ -8,7 +9,7 @@ use serde_json::json;
 use super::account::Account;
 use super::credential::{self, Tokens};
 use super::ensure::namespace;
-use super::{JoinError, JoinRequest, check, cluster_object, proof};
+use super::{JoinError, JoinRequest, check, cluster_object, expect_mode, proof};
 
 /// The objects that joining would create.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Planned {
 pub async fn dry_run(hub: &Client, member: &Client, request: &JoinRequest) -> Result<Planned, JoinError> {
     let candidate = check(hub, member, request).await?;
     if let Some(known) = &candidate.known {
+        expect_mode(known, SyncMode::Push)?;
         proof::check_same_cluster(hub, member, known, request).await?;
     }
     let in_cluster = Account { member, cluster: &request.name }.objects();

@@ -46,6 +46,24 @@ pub enum JoinError {
         /// Identity of the other cluster.
         id: String,
     },
+    /// The cluster is a member in pull mode.
+    #[error(
+        "cluster {name} has registered in pull mode, so that its agent works there: `portolan register` renews its \
+         credential; for push mode, `portolan unjoin {name}` first"
+    )]
+    HasAgent {
+        /// Its name.
+        name: String,
+    },
+    /// The cluster is a member in push mode.
+    #[error(
+        "cluster {name} has joined in push mode: `portolan join` renews its credential; for pull mode, `portolan unjoin \
+         {name}` first"
+    )]
+    IsPushed {
+        /// Its name.
+        name: String,
+    },
     /// Another control plane holds the cluster.
     #[error(transparent)]
     Held(TakeError),

@@ -14,7 +14,10 @@ use portolan_runtime::client::{ConnectError, Credential, Endpoint};
 
 use super::account::Account;
 use super::agent_objects::{self, AgentObjects};
-use super::{Candidate, JoinError, JoinRequest, acquire, check, cluster_object, credential, stamp_identity};
+use super::{
+    Candidate, JoinError, JoinRequest, acquire, check, cluster_object, credential, expect_mode,
+    stamp_identity,
+};
 use crate::agents::{CertificateError, ClusterInfoError, obtain_certificate, verified_server};
 
 /// Time for the control plane to sign.
@@ -83,6 +86,9 @@ pub async fn register(member: &Client, request: &RegisterRequest) -> Result<Endp
     let endpoint = Endpoint { credential: certificate, ..server };
     let hub = Client::connect(endpoint.clone())?;
     let Candidate { id, own, known } = check(&hub, member, &request.cluster).await?;
+    if let Some(known) = &known {
+        expect_mode(known, SyncMode::Pull)?;
+    }
     if let Some(known) = known.as_ref().filter(|known| known.spec.api_endpoint != request.cluster.url) {
         return Err(RegisterError::Moved {
             name: name.clone(),

@@ -54,6 +54,56 @@ pub struct Left {
     pub remains: Vec<String>,
 }
 
+/// What leaving would do.
+#[derive(Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Leaving {
+    /// Another control plane that holds the cluster, so that everything there stays.
+    pub held_by: Option<Holder>,
+    /// Why the cluster does not answer, so that everything there stays.
+    pub unreachable: Option<String>,
+    /// Objects in the cluster that would be deleted.
+    pub deleted: Vec<String>,
+    /// Objects in the cluster that would stay.
+    pub kept: Vec<String>,
+}
+
+/// Finds out what [`unjoin`] would do. Writes nothing.
+///
+/// # Errors
+/// When the control plane does not know the cluster, or a request fails.
+pub async fn dry_run(hub: &Client, request: &UnjoinRequest<'_>) -> Result<Leaving, JoinError> {
+    let name = request.name;
+    let on_hub = |step| move |source| JoinError::Hub { step, source };
+    let cluster = hub.kind::<Cluster>().get(&ObjectKey::cluster(name)).await.map_err(on_hub("cluster"))?;
+    let is_pulled = cluster.spec.sync_mode == SyncMode::Pull;
+    let selection = Selection::namespace(names::execution_namespace(name));
+    let works = hub.kind::<Work>().list(&selection).await.map_err(on_hub("works"))?;
+    let works = || works.items.iter().map(|seen| &seen.object);
+    let unreachable =
+        |cause| Leaving { unreachable: Some(cause), kept: remains(name, works()), ..Leaving::default() };
+    let member = match &request.access {
+        Access::Administrator(member) | Access::Account(member) => *member,
+        Access::None(reason) => return Ok(unreachable(reason.clone())),
+    };
+    if let Err(error) = identity(&member.clone().with_timeout(ANSWER_TIMEOUT), name).await {
+        return Ok(unreachable(error.to_string()));
+    }
+    let (own, account) = (control_plane_id(hub).await?, Account { member, cluster: name });
+    let lease = ignore_missing(ownership::leases(member).get(&lease_key()).await);
+    let holder = lease.map_err(account.failed("lease"))?.as_ref().and_then(Holder::of);
+    if let Some(other) = holder.filter(|holder| holder.control_plane.id != own) {
+        return Ok(Leaving { held_by: Some(other), ..Leaving::default() });
+    }
+    let mut leaving = Leaving::default();
+    (leaving.deleted, leaving.kept) = clean::survey(member, name, &own, &preserved(works())).await?;
+    if is_pulled {
+        let of_agent = agent_objects::listed(member, name).await;
+        leaving.deleted.extend(of_agent.map_err(account.failed("agent"))?);
+    }
+    Ok(leaving)
+}
+
 /// Removes a cluster from the federation and waits for it. What the control plane put into the member is removed, and its
 /// account there, unless another control plane holds the member.
 ///

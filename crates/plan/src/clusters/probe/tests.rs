@@ -101,7 +101,7 @@ fn published_after(first: u64, takes: u64) -> f64 {
     let ready = [Probe::Healthy.condition("t")];
     let (thresholds, interval) = (Thresholds::default(), Duration::from_secs(10));
     let lost = Probe::Unreachable("refused".to_owned());
-    let mut doubt = Doubt { since: None, was_seen: true };
+    let mut doubt = Doubt { was_seen: true, ..Doubt::default() };
     let mut asked = Duration::from_secs(first);
     loop {
         let now = asked + Duration::from_secs(takes);
@@ -118,6 +118,20 @@ fn a_dead_cluster_is_not_ready_within_ten_seconds() {
     assert!(published_after(1, 0) <= 10.0, "{}", published_after(1, 0));
     // Packets that are dropped are noticed at the next probe, which ends after its timeout.
     assert!(published_after(10, 5) <= 20.0, "{}", published_after(10, 5));
+}
+
+#[test]
+fn a_cluster_that_cannot_be_reached_is_asked_often() {
+    let (thresholds, interval) = (Thresholds::default(), Duration::from_secs(10));
+    let pause = |probe: Probe| {
+        let mut doubt = Doubt { was_seen: true, ..Doubt::default() };
+        doubt.verdict(&[probe.condition("t")], &probe, Duration::ZERO, Duration::ZERO, thresholds);
+        doubt.pause(interval).as_secs()
+    };
+    let text = || "why".to_owned();
+    assert_eq!(pause(Probe::Healthy), 10);
+    assert_eq!(pause(Probe::Refused(text())), 10, "it answers, and has to be mended");
+    assert_eq!(pause(Probe::Unreachable(text())), 2);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use portolan_net::dial;
 use portolan_net::tunnel::TunnelStream;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -82,11 +83,7 @@ impl Target {
         let connecting = async {
             let plain = match &self.dialer {
                 Some(dialer) => Plain::Right(dialer().await?),
-                None => {
-                    let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
-                    tcp.set_nodelay(true)?;
-                    Plain::Left(tcp)
-                }
+                None => Plain::Left(dial::connect(&self.host, self.port).await?),
             };
             match &self.tls {
                 Some(tls) => {

@@ -5,6 +5,7 @@
 //! together. Measured with `portolan-bench` on two busy cores: the median from an address change in one member to the slice
 //! in another falls from 4.7 ms to 3.8 ms (docs/decisions/0002-own-client-and-reflector.md).
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,9 +24,17 @@ use super::protocol::{self, SendError};
 use crate::client::error::BoxError;
 use crate::client::transport::Body;
 
-/// A half-open connection is detected after at most the sum of these two.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// Time between two pings.
+const PING_INTERVAL: Duration = Duration::from_secs(3);
+/// A connection that does not answer a ping for this long is dead.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// After this long it is dead if another connection can be opened: packets were lost, and TCP repeats them after pauses that
+/// have become as long as the loss.
+const PING_SUSPICION: Duration = Duration::from_secs(2);
+/// Time for the answer once another connection is open: perhaps it was only the server that paused.
+const PING_GRACE: Duration = Duration::from_millis(500);
+/// Time between two attempts to open another connection.
+const ATTEMPT_INTERVAL: Duration = Duration::from_millis(500);
 /// Receive windows in bytes. The connection's is larger, so that one large list does not block the watches beside it.
 const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
@@ -96,10 +105,15 @@ impl Connection {
     }
 }
 
-/// Starts HTTP/2 on a stream, and a task that drives it.
-pub(super) async fn open(
+/// Starts HTTP/2 on a stream, and a task that drives it. `another_opens` tells whether another connection to the server can be
+/// opened.
+pub(super) async fn open<F>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> Result<Connection, BoxError> {
+    another_opens: impl Fn() -> F + Send + Sync + 'static,
+) -> Result<Connection, BoxError>
+where
+    F: Future<Output = bool> + Send,
+{
     let (sender, mut connection) = h2::client::Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -116,21 +130,32 @@ pub(super) async fn open(
             ended = connection => if let Err(error) = ended {
                 tracing::debug!(%error, "a connection broke");
             },
-            () = silence(pings) => tracing::debug!("closing a connection: the server does not answer pings"),
+            () = silence(pings, another_opens) => tracing::debug!("closing a connection: the server does not answer pings"),
         }
         driven.is_closed.store(true, Ordering::Relaxed);
     });
     Ok(Connection { sender, state })
 }
 
-/// Completes when the server does not answer a ping.
-async fn silence(pings: Option<PingPong>) {
+/// Completes when the connection carries nothing any more.
+async fn silence<F: Future<Output = bool>>(pings: Option<PingPong>, another_opens: impl Fn() -> F) {
     // `ping_pong()` returns `Some` on its first call only.
     let Some(mut pings) = pings else { return std::future::pending().await };
     loop {
         tokio::time::sleep(PING_INTERVAL).await;
-        let answered = tokio::time::timeout(PING_TIMEOUT, pings.ping(Ping::opaque())).await;
-        if !matches!(answered, Ok(Ok(_))) {
+        let suspicion = async {
+            tokio::time::sleep(PING_SUSPICION).await;
+            while !another_opens().await {
+                tokio::time::sleep(ATTEMPT_INTERVAL).await;
+            }
+            tokio::time::sleep(PING_GRACE).await;
+        };
+        let answered = tokio::select! {
+            answered = pings.ping(Ping::opaque()) => answered.is_ok(),
+            () = suspicion => false,
+            () = tokio::time::sleep(PING_TIMEOUT) => false,
+        };
+        if !answered {
             return;
         }
     }
@@ -237,5 +262,41 @@ impl http_body::Body for Answer {
 
     fn is_end_stream(&self) -> bool {
         self.is_over || self.body.is_end_stream()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use tokio::io::duplex;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Seconds until a connection whose server `answers` pings, or is stopped, counts as silent; at most a minute.
+    async fn silent_after(answers: bool, another_opens: bool) -> u64 {
+        let (near, far) = duplex(64 << 10);
+        let (sender, mut connection) = h2::client::handshake(near).await.expect("a client needs no answer");
+        let _sender: SendRequest<Bytes> = sender;
+        let mut server = h2::server::handshake(far).await.expect("the client has begun");
+        let pings = connection.ping_pong();
+        let serving =
+            async { if answers { drop(server.accept().await) } else { std::future::pending().await } };
+        let started = Instant::now();
+        tokio::select! {
+            () = silence(pings, || ready(another_opens)) => {}
+            _ = connection => unreachable!("the server stays"),
+            () = serving => unreachable!("the client stays"),
+            () = tokio::time::sleep(Duration::from_secs(60)) => {}
+        }
+        started.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_on_which_packets_were_lost_is_given_up_once_another_one_opens() {
+        assert_eq!(silent_after(false, true).await, 5);
+        assert_eq!(silent_after(false, false).await, 13);
+        assert_eq!(silent_after(true, true).await, 60);
     }
 }

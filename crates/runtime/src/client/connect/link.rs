@@ -155,10 +155,15 @@ fn start(target: Arc<Target>) -> Connecting {
     opened.boxed().shared()
 }
 
-async fn open(target: &Target) -> Result<Connected, BoxError> {
+async fn open(target: &Arc<Target>) -> Result<Connected, BoxError> {
     let stream = target.dial().await?;
+    let again = target.clone();
+    let another_opens = move || {
+        let target = again.clone();
+        async move { target.dial().await.is_ok() }
+    };
     match stream.is_http_2() {
-        true => Ok(Connected::Http2(http2::open(stream).await?)),
+        true => Ok(Connected::Http2(http2::open(stream, another_opens).await?)),
         false => Ok(Connected::Http1),
     }
 }

@@ -83,6 +83,19 @@ pub enum KubeconfigError {
         /// The mistake.
         source: ConnectError,
     },
+    /// `auth-provider` is not supported.
+    #[error(
+        "{files}: context {context:?}: auth-provider {provider:?} is not supported: give an exec plugin, such as kubelogin or \
+         gke-gcloud-auth-plugin, a token or a client certificate"
+    )]
+    AuthProvider {
+        /// The files.
+        files: String,
+        /// The context.
+        context: String,
+        /// Name of the provider.
+        provider: String,
+    },
     /// `proxy-url` is not supported.
     #[error(
         "{files}: context {context:?}: proxy-url is not supported: give a server that can be reached directly"

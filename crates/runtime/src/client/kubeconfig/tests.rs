@@ -42,6 +42,8 @@ users:
   user: {client-certificate: client.crt}
 - name: nobody
   user:
+- name: removed
+  user: {auth-provider: {name: gcp}}
 contexts:
 - {name: file, context: {cluster: by-file, user: by-file, namespace: shop}}
 - {name: token, context: {cluster: by-system, user: by-token}}
@@ -54,6 +56,7 @@ contexts:
 - {name: half, context: {cluster: by-system, user: half}}
 - {name: insecure, context: {cluster: insecure, user: by-token}}
 - {name: proxied, context: {cluster: proxied, user: by-token}}
+- {name: removed, context: {cluster: insecure, user: removed}}
 - {name: garbled, context: {cluster: garbled, user: by-token}}
 - {name: empty, context: {cluster: empty, user: by-token}}
 - {name: lost-cluster, context: {cluster: gone, user: by-token}}
@@ -221,6 +224,7 @@ async fn mistakes_are_explained_with_the_entry() {
             "proxied",
             "context \"proxied\": proxy-url is not supported: give a server that can be reached directly",
         ),
+        ("removed", "context \"removed\": auth-provider \"gcp\" is not supported: give an exec plugin"),
         ("garbled", "context \"garbled\": failed to load certificate authority"),
         ("empty", "cluster \"empty\": server is empty: give the URL of the API server"),
         ("lost-cluster", "has no cluster \"gone\": known are by-file, by-system"),
