@@ -20,6 +20,7 @@ mod namespaces;
 mod replica_sets;
 mod revisions;
 mod signing_requests;
+mod slow_start;
 mod stateful_sets;
 
 use portolan_api::{kubernetes, resources};
