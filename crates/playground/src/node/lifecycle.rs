@@ -228,7 +228,10 @@ impl Lifecycle {
         if !running.is_finished(pod) {
             wait = self.end_if_due(pod, running).await;
         }
-        let finished = running.is_finished(pod) || running.ending.is_some();
+        if running.ending.is_some() {
+            return self.stop_ending(pod, running);
+        }
+        let finished = running.is_finished(pod);
         if !finished && let Some(later) = self.ensure_sandbox(pod, running).await {
             return Some(later);
         }
@@ -260,7 +263,6 @@ impl Lifecycle {
         }
         if finished {
             // Sidecars end after the other containers, and the namespaces after the last container.
-            wait = earliest(wait, self.stop_ending(pod, running));
             running.stop_all();
             if running.has_stopped() {
                 running.pod.sandbox.lock().take();

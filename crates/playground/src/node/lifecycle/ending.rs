@@ -64,7 +64,12 @@ impl Lifecycle {
         if left.is_zero() {
             running.kill_all();
         }
-        (!running.has_stopped() && !left.is_zero()).then_some(left)
+        if running.has_stopped() {
+            // The namespaces end after the last container.
+            running.pod.sandbox.lock().take();
+            return None;
+        }
+        (!left.is_zero()).then_some(left)
     }
 
     /// The ending of a pod with an empty directory above its limit.
