@@ -350,6 +350,74 @@ fn commands_run_beside_the_program() {
     assert!(follower.wait().expect("kubectl ends with the pod").success());
 }
 
+/// A pod with files of a ConfigMap, a writer that may outgrow its directory, and one with a deadline.
+const VOLUMES: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {one: "1", two: "2"}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: shell}
+spec:
+  terminationGracePeriodSeconds: 1
+  volumes:
+  - {name: settings, configMap: {name: settings}}
+  containers:
+  - name: shell
+    image: busybox
+    command: [sh, -c, 'while :; do sleep 1; done']
+    volumeMounts:
+    - {name: settings, mountPath: /settings}
+    - {name: settings, mountPath: /one, subPath: one}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: writer}
+spec:
+  terminationGracePeriodSeconds: 1
+  volumes: [{name: cache, emptyDir: {sizeLimit: 1Mi}}]
+  containers:
+  - name: writer
+    image: busybox
+    command: [sh, -c, 'dd if=/dev/zero of=/cache/big bs=1024 count=4096; sleep 300']
+    volumeMounts: [{name: cache, mountPath: /cache}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: late}
+spec:
+  activeDeadlineSeconds: 2
+  terminationGracePeriodSeconds: 1
+  containers: [{name: sleeper, image: busybox, command: [sleep, "300"]}]
+"#;
+
+#[test]
+fn volumes_follow_their_objects_and_have_limits() {
+    let Some(playground) = playground() else { return };
+    let member = playground.member("member1");
+    apply_text(&member, VOLUMES);
+    member.ok(&["wait", "--for=condition=Ready", "pod/shell", "--timeout=60s"]);
+    let files = "cd /settings && for name in *; do echo $name=$(cat $name); done; cat /one";
+    assert_eq!(shell(&member, files), "one=1\ntwo=2\n1");
+
+    // The change is seen at once, and a removed key is gone. A mounted part stays as it was, as with a kubelet.
+    member.ok(&["patch", "cm", "settings", "-p", r#"{"data":{"one":null,"three":"3"}}"#]);
+    eventually("the changed files", || match shell(&member, files).as_str() {
+        "three=3\ntwo=2\n1" => Ok(()),
+        other => Err(other.to_owned()),
+    });
+    assert_eq!(shell(&member, "echo x > /settings/new || echo refused"), "refused");
+
+    for (pod, reason) in [("writer", "Evicted"), ("late", "DeadlineExceeded")] {
+        let status = format!("jsonpath={{.status.reason}}={reason}");
+        member.ok(&["wait", &format!("--for={status}"), &format!("pod/{pod}"), "--timeout=60s"]);
+        assert_eq!(field(&member, "pod", pod, "{.status.phase}"), "Failed", "{pod}");
+    }
+    assert!(field(&member, "pod", "writer", "{.status.message}").contains("exceeds the limit \"1Mi\""));
+}
+
 /// A command line for a shell; its words contain no quotes.
 fn shell_words(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());

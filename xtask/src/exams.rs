@@ -6,6 +6,7 @@
 
 mod accepted;
 mod check;
+mod clients;
 mod cluster;
 mod e2e;
 mod go_module;
@@ -21,6 +22,7 @@ use clap::{Args, ValueEnum};
 use crate::workspace;
 use accepted::Accepted;
 use check::{Check, Selection};
+use clients::Language;
 use cluster::Cluster;
 
 /// An exam and what it examines.
@@ -46,6 +48,12 @@ enum Exam {
     TestCmd,
     /// Kubernetes' test/e2e: conformance specs, which `docs/conformance/e2e.md` lists for each target.
     E2e,
+    /// The Python client and kopf, which `docs/conformance/clients.md` lists with the other clients.
+    Python,
+    /// The JavaScript client.
+    Node,
+    /// fabric8's Java client.
+    Java,
 }
 
 /// What an exam examines.
@@ -63,6 +71,17 @@ impl Exam {
         match self {
             Self::TestCmd => "test-cmd",
             Self::E2e => "e2e",
+            Self::Python => "python",
+            Self::Node => "node",
+            Self::Java => "java",
+        }
+    }
+
+    /// The page with its results.
+    fn page(self) -> &'static str {
+        match self {
+            Self::TestCmd | Self::E2e => self.name(),
+            Self::Python | Self::Node | Self::Java => "clients",
         }
     }
 }
@@ -81,13 +100,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let Arguments { exam, on, focus, portolan } = arguments;
     let folder = workspace::target_directory()?.join(format!("exams/{}-{}", exam.name(), on.name()));
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let page = workspace::root()?.join(format!("docs/conformance/{}.md", exam.name()));
+    let page = workspace::root()?.join(format!("docs/conformance/{}.md", exam.page()));
     let accepted = Accepted::read(&page, *on)?;
     let focus = focus.as_deref();
+    if focus.is_some() && exam.page() == "clients" {
+        bail!("the programs of the clients run as a whole: leave --focus out");
+    }
     let cluster = Cluster::start(*on, portolan.as_deref(), &folder.join("cluster"))?;
     let checks = match exam {
         Exam::TestCmd => test_cmd::run(&cluster, focus, &folder)?,
         Exam::E2e => e2e::run(&cluster, *on, focus, &folder)?,
+        Exam::Python => clients::run(Language::Python, &cluster, *on, &folder)?,
+        Exam::Node => clients::run(Language::Node, &cluster, *on, &folder)?,
+        Exam::Java => clients::run(Language::Java, &cluster, *on, &folder)?,
     };
     drop(cluster);
     let selection = if focus.is_some() { Selection::Some } else { Selection::All };

@@ -93,6 +93,6 @@ pub use signing_request::{
     CertificateSigningRequest, CertificateSigningRequestSpec, CertificateSigningRequestStatus,
 };
 pub use stateful_set::{
-    StatefulSet, StatefulSetOrdinals, StatefulSetRollingUpdate, StatefulSetSpec, StatefulSetStatus,
-    StatefulSetUpdateStrategy, VolumeClaimMetadata, VolumeClaimTemplate,
+    ClaimRetention, StatefulSet, StatefulSetOrdinals, StatefulSetRollingUpdate, StatefulSetSpec,
+    StatefulSetStatus, StatefulSetUpdateStrategy, VolumeClaimMetadata, VolumeClaimTemplate,
 };

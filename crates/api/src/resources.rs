@@ -97,6 +97,8 @@ resources! {
     PERSISTENT_VOLUME = cluster("", "v1", "PersistentVolume", "persistentvolumes");
     /// PersistentVolumeClaims.
     PERSISTENT_VOLUME_CLAIM = namespaced("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims");
+    /// StorageClasses.
+    STORAGE_CLASS = cluster("storage.k8s.io", "v1", "StorageClass", "storageclasses");
     /// Pods.
     POD = namespaced("", "v1", "Pod", "pods");
     /// ReplicationControllers.

@@ -20,7 +20,9 @@ mod namespaces;
 mod replica_sets;
 mod revisions;
 mod signing_requests;
+mod slow_start;
 mod stateful_sets;
+mod volumes;
 
 use portolan_api::{kubernetes, resources};
 use portolan_net::{Clock, Shutdown};
@@ -32,6 +34,7 @@ use crate::collections::{Collections, Extent};
 
 pub use idle::IdleKinds;
 pub use signing_requests::Sign;
+pub use volumes::Provisioner;
 
 /// Workers of each controller: an API server in the same process answers in microseconds.
 const WORKERS: usize = 4;
@@ -77,6 +80,11 @@ pub fn certificates(client: &Client, sign: Sign, clock: &Clock, scope: &Shutdown
     signing_requests::start(client, sign, clock, scope);
 }
 
+/// Starts the controllers of PersistentVolumes and their claims, which make volumes below a directory.
+pub fn volumes(caches: &Caches, provisioner: Provisioner, clock: &Clock, scope: &Shutdown) {
+    volumes::start(caches, provisioner, clock, scope);
+}
+
 /// Starts the controllers of workloads, EndpointSlices and disruption budgets.
 pub fn workloads(caches: &Caches, clock: &Clock, scope: &Shutdown) {
     let client = caches.client();
@@ -91,7 +99,7 @@ pub fn workloads(caches: &Caches, clock: &Clock, scope: &Shutdown) {
     replica_sets::start(client, names, &controllers, &pods, clock, scope);
     let revisions = caches.of(&resources::CONTROLLER_REVISION.into());
     claims::index(&revisions);
-    stateful_sets::start(client, &pods, &revisions, clock, scope);
+    stateful_sets::start(caches, &pods, &revisions, clock, scope);
     endpoints::start(caches, &pods, scope);
     daemon_sets::start(caches, &pods, &revisions, clock, scope);
     disruption_budgets::start(caches, &pods, clock, scope);

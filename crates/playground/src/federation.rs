@@ -32,6 +32,7 @@ mod pod_metrics;
 mod probes;
 mod pull;
 mod site;
+mod storage;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

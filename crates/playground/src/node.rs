@@ -31,6 +31,7 @@ mod volumes;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ use crate::sandbox::Host;
 use self::lifecycle::NodeContext;
 use self::registration::{KubeletInfo, Registration};
 
+/// Name under which persistent volumes are made.
+pub(crate) const PROVISIONER: &str = "portolan.dev/local";
 /// Back-off between attempts to register.
 const REGISTER_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
 /// `kubeletVersion` when the API server does not report its version.
@@ -87,6 +90,8 @@ pub struct Settings {
     pub network: Network,
     /// The host of pods in namespaces mode.
     pub host: Option<Host>,
+    /// Directory of the cluster's persistent volumes.
+    pub storage: PathBuf,
     /// Address of the cluster's DNS server.
     pub dns: Option<IpAddr>,
     /// The nodes.
@@ -131,7 +136,7 @@ impl Nodes {
     /// # Errors
     /// [`StartError`] when an address is in use.
     pub fn start(settings: Settings, scope: &Shutdown) -> Result<Self, StartError> {
-        let Settings { cluster, caches, network, host, dns, nodes, tls, clock } = settings;
+        let Settings { cluster, caches, network, host, storage, dns, nodes, tls, clock } = settings;
         let client = caches.client().clone();
         let mut interfaces = BTreeMap::new();
         for node in &nodes {
@@ -162,6 +167,7 @@ impl Nodes {
             cluster,
             network,
             host,
+            storage,
             dns,
             nodes: interfaces,
             pods: pods.clone(),

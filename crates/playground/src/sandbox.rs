@@ -14,13 +14,14 @@
 //! | `images` | pure: program of an image |
 //! | `files` | pure: `/etc/hosts`, `/etc/resolv.conf` and other files of a pod |
 //! | `order` | messages to the processes inside |
-//! | `volumes` | files of volumes on this machine |
+//! | `volumes`, `atomic_files` | volumes on this machine, and their files |
 //! | `process`, `terminal` | a program as a child process, pseudo-terminals |
 //! | `inside`, `program` | the code that runs inside the namespaces |
 //!
 //! This room uses `network`, `programs` and `rights`. To change the file system of containers, edit `inside/root.rs`; to
 //! map an image to installed programs, edit `images`.
 
+mod atomic_files;
 mod files;
 mod images;
 mod inside;
@@ -49,12 +50,13 @@ use tokio::time::timeout;
 use crate::network::namespaces::kernel::{NetworkNamespace, ToolError, on_new_thread};
 use crate::network::{Interface, PodNamespace};
 
+pub(crate) use self::atomic_files::VolumeFile;
 pub(crate) use self::files::{DnsPolicy, Identity};
 pub(crate) use self::images::{Launch, ProgramNotInstalled, launch};
 pub(crate) use self::process::{COPY_CHUNK, Process, Signals, Streams};
 pub(crate) use self::terminal::Terminal;
 pub use self::volumes::VolumesError;
-pub(crate) use self::volumes::{Mount, VolumeFile};
+pub(crate) use self::volumes::{Mount, VolumeContent};
 
 use self::files::files;
 use self::inside::READY;
@@ -169,12 +171,16 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`VolumesError`].
-    pub(crate) fn write_volume(
-        &self,
-        volume: &str,
-        files: &BTreeMap<String, VolumeFile>,
-    ) -> Result<(), VolumesError> {
-        self.volumes.write(volume, files)
+    pub(crate) fn write_volume(&self, volume: &str, content: &VolumeContent) -> Result<(), VolumesError> {
+        self.volumes.write(volume, content)
+    }
+
+    /// The directory of a volume on this machine.
+    ///
+    /// # Errors
+    /// [`VolumesError`].
+    pub(crate) fn volume_directory(&self, volume: &str) -> Result<PathBuf, VolumesError> {
+        self.volumes.directory(volume)
     }
 
     /// Creates the file system of a container.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -21,6 +22,10 @@ use crate::tools;
 
 /// Limit of time of one spec.
 const TIME_LIMIT: &str = "150s";
+/// Limit of one run of the suite: a spec that does not end at its own limit is killed.
+const PROCESS_LIMIT: &str = "200s";
+/// Limit of the whole exam. Specs that are left then count as failed.
+const EXAM_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 /// Specs that run at the same time.
 const PARALLEL: usize = 2;
 /// Specs that cannot pass on loopback addresses, or that wait for longer than a spec may take.
@@ -42,6 +47,8 @@ struct Suite<'a> {
     kubectl: PathBuf,
     cluster: &'a Cluster,
     folder: &'a Path,
+    /// The time at which the exam ends.
+    end: Instant,
 }
 
 /// Runs the conformance specs of `target`, or the specs that match `focus`.
@@ -52,8 +59,13 @@ pub(super) fn run(
     folder: &Path,
 ) -> Result<Vec<Check>> {
     let programs = tools::provide_for_exams(&["kubectl", "e2e.test"])?;
-    let suite =
-        Suite { program: programs.join("e2e.test"), kubectl: programs.join("kubectl"), cluster, folder };
+    let suite = Suite {
+        program: programs.join("e2e.test"),
+        kubectl: programs.join("kubectl"),
+        cluster,
+        folder,
+        end: Instant::now() + EXAM_LIMIT,
+    };
     let names = suite.names(focus.unwrap_or_else(|| specs(target)))?;
     println!("running {} specs; {} has their output", names.len(), folder.display());
     let (serial, parallel): (VecDeque<String>, VecDeque<String>) =
@@ -106,6 +118,10 @@ impl Suite<'_> {
     }
 
     fn run_one(&self, name: &str, worker: usize) -> Result<Check> {
+        if Instant::now() > self.end {
+            let reason = "not run: the time of the exam was over".to_owned();
+            return Ok(Check { name: name.to_owned(), outcome: Outcome::Failed, reason });
+        }
         let report = self.folder.join(format!("report-{worker}.json"));
         let _ = fs::remove_file(&report); // that of the spec before
         let focus = format!("--ginkgo.focus=^{}$", escaped(name));
@@ -123,8 +139,10 @@ impl Suite<'_> {
     }
 
     fn command(&self, report: &Path, arguments: &[String]) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new("timeout");
         command
+            .args(["--kill-after=10s", PROCESS_LIMIT])
+            .arg(&self.program)
             .arg(format!("--kubeconfig={}", self.cluster.kubeconfig.display()))
             .arg(format!("--kubectl-path={}", self.kubectl.display()))
             .args(["--provider=skeleton", "--dump-logs-on-failure=false", "--ginkgo.no-color"])

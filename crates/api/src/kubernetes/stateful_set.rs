@@ -35,6 +35,8 @@ pub struct StatefulSetSpec<'a> {
     pub revision_history_limit: Option<u32>,
     /// Volumes that each pod needs.
     pub volume_claim_templates: Vec<VolumeClaimTemplate<'a>>,
+    /// When the claims of these volumes go.
+    pub persistent_volume_claim_retention_policy: ClaimRetention<'a>,
 }
 
 /// `spec.ordinals` of a StatefulSet.
@@ -62,6 +64,16 @@ pub struct StatefulSetUpdateStrategy<'a> {
 pub struct StatefulSetRollingUpdate {
     /// Pods below this number keep the old template.
     pub partition: i64,
+}
+
+/// `spec.persistentVolumeClaimRetentionPolicy` of a StatefulSet: `Retain` or `Delete`; retained if absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClaimRetention<'a> {
+    /// When the set is deleted.
+    pub when_deleted: &'a str,
+    /// When a pod goes because the set has fewer replicas.
+    pub when_scaled: &'a str,
 }
 
 /// One entry of `spec.volumeClaimTemplates` of a StatefulSet.

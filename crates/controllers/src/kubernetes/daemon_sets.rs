@@ -16,6 +16,7 @@ use portolan_runtime::{
 
 use super::controller::controller_of_kind;
 use super::expectations::{CREATION_TIMEOUT, Expectations};
+use super::slow_start::slow_start;
 use super::{WORKERS, claims, revisions};
 use crate::failures::Failures;
 use crate::merge::status_patch;
@@ -104,8 +105,12 @@ impl Reconciler for DaemonSets {
         let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
         let nodes: Vec<&Object> = nodes.iter().map(|node| &**node).collect();
         let revisions: Vec<&Object> = revisions.iter().map(|revision| &**revision).collect();
-        let writes = plan(&set, &nodes, &pods, &revisions).into_iter().map(|action| self.take(&set, action));
-        Failures::of_all(writes).await.into_result().into()
+        let is_creation = |action: &DaemonSetAction| matches!(action, DaemonSetAction::Create(_));
+        let (creations, others): (Vec<_>, Vec<_>) =
+            plan(&set, &nodes, &pods, &revisions).into_iter().partition(is_creation);
+        let mut failures = slow_start(creations.into_iter().map(|action| self.take(&set, action))).await;
+        failures.append(Failures::of_all(others.into_iter().map(|action| self.take(&set, action))).await);
+        failures.into_result().into()
     }
 }
 

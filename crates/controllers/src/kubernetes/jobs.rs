@@ -13,6 +13,7 @@ use portolan_runtime::{Api, Cache, Client, ClientError, EventRecorder, Outcome, 
 use super::WORKERS;
 use super::controller::controller_of_kind;
 use super::expectations::{CREATION_TIMEOUT, Expectations};
+use super::slow_start::slow_start;
 use crate::failures::Failures;
 use crate::merge::status_patch;
 use crate::missing::ignore_missing;
@@ -69,8 +70,11 @@ impl Reconciler for Jobs {
         let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
         let now = self.clock.now();
         let planned = plan(&job, &pods, now);
-        let writes = planned.actions.into_iter().map(|action| self.take(&job, action));
-        match Failures::of_all(writes).await.into_result() {
+        let is_creation = |action: &JobAction| matches!(action, JobAction::Create(_));
+        let (creations, others): (Vec<_>, Vec<_>) = planned.actions.into_iter().partition(is_creation);
+        let mut failures = slow_start(creations.into_iter().map(|action| self.take(&job, action))).await;
+        failures.append(Failures::of_all(others.into_iter().map(|action| self.take(&job, action))).await);
+        match failures.into_result() {
             Ok(()) => planned.next.map_or(Outcome::Done, |next| {
                 Outcome::RequeueAfter(Duration::try_from(next.duration_since(now)).unwrap_or_default())
             }),

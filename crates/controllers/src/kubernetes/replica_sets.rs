@@ -14,6 +14,7 @@ use portolan_runtime::{Api, Cache, Client, ClientError, EventRecorder, Outcome, 
 
 use super::controller::controller_of_kind;
 use super::expectations::{CREATION_TIMEOUT, Expectations};
+use super::slow_start::slow_start;
 use super::{WORKERS, claims};
 use crate::failures::Failures;
 use crate::merge::status_patch;
@@ -98,8 +99,11 @@ impl Reconciler for ReplicaSets {
         let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
         let (failure, now) = (self.failures.lock().remove(key), self.clock.now());
         let planned = plan(&set, &pods, failure.as_deref(), now);
-        let writes = planned.actions.into_iter().map(|action| self.take(&set, action));
-        match Failures::of_all(writes).await.into_result() {
+        let is_creation = |action: &ReplicaSetAction| matches!(action, ReplicaSetAction::Create(_));
+        let (creations, others): (Vec<_>, Vec<_>) = planned.actions.into_iter().partition(is_creation);
+        let mut failures = slow_start(creations.into_iter().map(|action| self.take(&set, action))).await;
+        failures.append(Failures::of_all(others.into_iter().map(|action| self.take(&set, action))).await);
+        match failures.into_result() {
             Ok(()) => planned.next.map_or(Outcome::Done, |next| {
                 Outcome::RequeueAfter(Duration::try_from(next.duration_since(now)).unwrap_or_default())
             }),

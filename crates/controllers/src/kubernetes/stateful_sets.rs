@@ -11,11 +11,13 @@ use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubernetes::pods::is_controlled_by;
 use portolan_plan::kubernetes::stateful_set::{StatefulSetAction, is_name_of, plan};
-use portolan_runtime::client::Delete;
+use portolan_runtime::cache::Caches;
+use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{
-    Api, Cache, Client, ClientError, EventRecorder, Outcome, Queue, Reconciler, Resource, driver,
+    Api, Cache, ClientError, EventRecorder, Outcome, Queue, Reconciler, Resource, driver,
 };
+use serde_json::json;
 
 use super::{WORKERS, claims, revisions};
 use crate::merge::status_patch;
@@ -28,11 +30,12 @@ struct StatefulSets {
     api: Api<Object>,
     pods_api: Api<Object>,
     revisions_api: Api<Object>,
+    claims_api: Api<Object>,
     sets: Cache<Object>,
     pods: Cache<Object>,
     revisions: Cache<Object>,
+    claims: Cache<Object>,
     events: EventRecorder,
-    clock: Clock,
 }
 
 /// A change was not made.
@@ -45,12 +48,14 @@ enum StepError {
 }
 
 pub(super) fn start(
-    client: &Client,
+    caches: &Caches,
     pods: &Cache<Object>,
     revisions: &Cache<Object>,
     clock: &Clock,
     scope: &Shutdown,
 ) {
+    let client = caches.client();
+    let claims = caches.of(&resources::PERSISTENT_VOLUME_CLAIM.into());
     let resource = Resource::from(resources::STATEFUL_SET);
     let sets = Cache::of_objects(client, resource.clone()).start(scope);
     let queue = Queue::new("stateful sets");
@@ -63,11 +68,12 @@ pub(super) fn start(
         api: client.resource(&resource),
         pods_api: client.resource(pods.resource()),
         revisions_api: client.resource(revisions.resource()),
+        claims_api: client.resource(claims.resource()),
         sets,
         pods: pods.clone(),
         revisions: revisions.clone(),
+        claims,
         events: EventRecorder::new(client, COMPONENT, clock.clone(), scope),
-        clock: clock.clone(),
     };
     driver::run(Arc::new(controller), &queue, WORKERS, scope);
 }
@@ -76,7 +82,10 @@ impl Reconciler for StatefulSets {
     type Key = ObjectKey;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
-        if !(self.sets.synced().await && self.pods.synced().await && self.revisions.synced().await) {
+        if !(self.sets.synced().await && self.pods.synced().await) {
+            return Outcome::Done;
+        }
+        if !(self.revisions.synced().await && self.claims.synced().await) {
             return Outcome::Done;
         }
         let Some(set) = self.sets.get(key) else { return Outcome::Done };
@@ -87,8 +96,9 @@ impl Reconciler for StatefulSets {
         };
         let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
         let revisions: Vec<&Object> = revisions.iter().map(|revision| &**revision).collect();
-        let now = crate::time::rfc3339(&self.clock);
-        for action in plan(&set, &pods, &revisions, &now) {
+        let claims = self.claims.list_namespace(&key.namespace);
+        let claims: Vec<&Object> = claims.iter().map(|claim| &**claim).collect();
+        for action in plan(&set, &pods, &revisions, &claims) {
             match self.take(&set, action).await {
                 Ok(()) => {}
                 Err(StepError::Client(error)) => return Outcome::retry(error),
@@ -117,17 +127,38 @@ impl StatefulSets {
     async fn take(&self, set: &Object, action: StatefulSetAction) -> Result<(), StepError> {
         match action {
             StatefulSetAction::Revision(step) => revisions::write(&self.revisions_api, step).await?,
+            StatefulSetAction::Claim(claim) => self.create_claim(set, &claim).await?,
+            StatefulSetAction::ClaimOwners(key, uid, owners) => {
+                let change = json!({ "metadata": { "uid": uid, "ownerReferences": owners } });
+                gone(self.claims_api.patch(&key, &Patch::Merge(change)).await.map(drop))?;
+            }
             StatefulSetAction::Create(pod) => self.create(set, &pod).await?,
             StatefulSetAction::Delete(key, uid) => {
                 gone(self.pods_api.delete(&key, &Delete::background().uid(uid)).await)?;
                 self.note(set, "SuccessfulDelete", format!("delete Pod {} successful", key.name));
             }
-            StatefulSetAction::Refuse(message) => self.warn(set, "VolumesNotProvided", message),
             StatefulSetAction::Status(status) => {
                 self.api.patch_status(&set.key(), &status_patch(set, &status)).await?;
             }
         }
         Ok(())
+    }
+
+    async fn create_claim(&self, set: &Object, claim: &Object) -> Result<(), ClientError> {
+        match self.claims_api.create(claim).await {
+            Ok(_) => {
+                let message =
+                    format!("create Claim {} Pod in StatefulSet {} success", claim.name(), set.name());
+                self.note(set, "SuccessfulCreate", message);
+                Ok(())
+            }
+            // One of an earlier pod of the ordinal, with its volume.
+            Err(ClientError::AlreadyExists(_)) => Ok(()),
+            Err(error) => {
+                self.warn(set, "FailedCreate", format!("create Claim {} failed: {error}", claim.name()));
+                Err(error)
+            }
+        }
     }
 
     async fn create(&self, set: &Object, pod: &Object) -> Result<(), StepError> {

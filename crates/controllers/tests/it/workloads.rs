@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portolan_controllers::kubernetes;
+use portolan_controllers::kubernetes::{self, Provisioner};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::Object;
 use portolan_runtime::Resource;
@@ -10,7 +10,7 @@ use portolan_runtime::cache::Caches;
 use portolan_runtime::client::Selection;
 use serde_json::{Value, json};
 
-use crate::federation::{Plane, condition, message};
+use crate::federation::Plane;
 
 /// Everything happens within milliseconds; this is for machines that do ten other things.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -18,6 +18,8 @@ const POLL: Duration = Duration::from_millis(5);
 
 const POD: &str = "v1/Pod";
 const SET: &str = "apps/v1/StatefulSet";
+const CLAIM: &str = "v1/PersistentVolumeClaim";
+const VOLUME: &str = "v1/PersistentVolume";
 
 /// A cluster with workload controllers and no nodes; ends with the test.
 struct Cluster {
@@ -29,7 +31,10 @@ impl Cluster {
     async fn start() -> Self {
         let scope = Shutdown::new();
         let plane = Plane::start(&scope).await;
-        kubernetes::workloads(&Caches::new(&plane.client, &scope), &Clock::system(), &scope);
+        let caches = Caches::new(&plane.client, &scope);
+        kubernetes::workloads(&caches, &Clock::system(), &scope);
+        let provisioner = Provisioner { name: "example.com/made-here", directory: "/volumes".to_owned() };
+        kubernetes::volumes(&caches, provisioner, &Clock::system(), &scope);
         Self { plane, scope }
     }
 
@@ -168,16 +173,32 @@ async fn a_stateful_set_comes_changes_and_goes_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_set_that_asks_for_volumes_is_told_why_it_gets_no_pods() {
+async fn a_set_gets_a_claim_and_a_volume_for_each_pod() {
     let cluster = Cluster::start().await;
-    let mut asking = set(1, "one");
+    let class = json!({ "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "example.com/made-here",
+        "metadata": { "name": "standard", "annotations": { "storageclass.kubernetes.io/is-default-class": "true" } } });
+    cluster.plane.create(class).await;
+    let mut asking = set(2, "one");
+    asking["spec"]["persistentVolumeClaimRetentionPolicy"] =
+        json!({ "whenDeleted": "Retain", "whenScaled": "Delete" });
     asking["spec"]["volumeClaimTemplates"] = json!([{ "metadata": { "name": "data" },
         "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } } }]);
     cluster.plane.create(asking).await;
-    let told = |set: &Object| condition(set, "ReplicaFailure") == "True";
-    let set = cluster.plane.when(SET, "default/db", told).await;
-    assert!(message(&set, "ReplicaFailure").contains("emptyDir"), "{set:?}");
-    assert!(cluster.plane.get(POD, "default/db-0").await.is_none());
+    cluster.run("default/db-0", "one", "10.0.0.1").await;
+    cluster.run("default/db-1", "one", "10.0.0.2").await;
+    let bound = |claim: &Object| claim.0["status"]["phase"] == "Bound";
+    let claim = cluster.plane.when(CLAIM, "default/data-db-1", bound).await;
+    assert_eq!(claim.0["status"]["capacity"]["storage"], "1Gi");
+    let volume = claim.str_at(&["spec", "volumeName"]).to_owned();
+    cluster.plane.when(VOLUME, &volume, bound).await;
+
+    // A pod that goes for good takes its claim and its volume along, and the others stay.
+    cluster.plane.patch(SET, "default/db", json!({ "spec": { "replicas": 1 } })).await;
+    cluster.plane.when_gone(CLAIM, "default/data-db-1").await;
+    cluster.plane.when_gone(VOLUME, &volume).await;
+    cluster.plane.delete(SET, "default/db").await;
+    cluster.plane.when_gone(POD, "default/db-0").await;
+    assert!(cluster.plane.get(CLAIM, "default/data-db-0").await.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,6 +87,10 @@ pub fn plan(cron_job: &Object, jobs: &[&Object], now: Timestamp) -> CronJobPlan 
         Err(error) => plan.actions.push(CronJobAction::Warn("UnparseableSchedule", error.to_string())),
         Ok(schedule) if !view.spec.suspend => {
             plan.next = schedule.next_after(now);
+            if plan.next.is_none() {
+                let text = format!("invalid schedule: {}: it names no time that comes", view.spec.schedule);
+                plan.actions.push(CronJobAction::Warn("InvalidSchedule", text));
+            }
             if let Some(due) = due(cron_job, &view, &schedule, now)
                 && start(cron_job, &view.spec, &active, due, &mut plan)
             {
@@ -271,6 +275,16 @@ mod tests {
             assert_eq!(render(&plan(&cron_job(spec, status), &jobs, at(now))), want, "{name}");
         }
         assert_eq!(plan(&cron_job(json!({}), json!({})), &[], at("00:00:40")).next, Some(at("00:05:00")));
+    }
+
+    #[test]
+    fn a_schedule_that_names_no_time_is_told() {
+        let cron_job = cron_job(json!({ "schedule": "59 23 31 2 *" }), json!({}));
+        let planned = plan(&cron_job, &[], at("00:01:00"));
+        let told = planned.actions.iter().any(|action| {
+            matches!(action, CronJobAction::Warn("InvalidSchedule", text) if text.contains("59 23 31 2 *"))
+        });
+        assert!(told && planned.next.is_none(), "{planned:?}");
     }
 
     #[test]

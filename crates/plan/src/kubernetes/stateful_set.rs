@@ -4,13 +4,14 @@
 //! its revision, not of the set, so that a pod below the partition of a rolling update comes back as it was.
 //!
 //! ```text
-//! set, pods, revisions ─► Templates (current, update) ─► scale up ─► scale down ─► replace old ones ─► status
+//! set, pods, revisions ─► Templates (current, update) ─► claims ─► scale up ─► scale down ─► replace old ones ─► status
 //! ```
-//!
-//! Volumes are not supported: a set with volume claim templates gets a condition instead of pods.
 
+mod claims;
 mod revision;
 mod status;
+
+use std::collections::BTreeMap;
 
 use portolan_api::kubernetes::{StatefulSet, StatefulSetSpec, View};
 use portolan_object::{Object, ObjectKey};
@@ -22,6 +23,8 @@ use super::replica_set::desired_replicas;
 pub use revision::REVISION_LABEL;
 use revision::Templates;
 
+/// Pods made or deleted in one pass of a set that has `podManagementPolicy: Parallel`; the next pass goes on.
+const BURST: usize = 500;
 /// The pod's own name, by which a Service can select one pod.
 const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 /// The pod's ordinal.
@@ -32,50 +35,41 @@ const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 pub enum StatefulSetAction {
     /// Change the ControllerRevisions.
     Revision(RevisionStep),
+    /// Create a PersistentVolumeClaim; its name follows from its template and the ordinal.
+    Claim(Object),
+    /// Give this very claim these owners.
+    ClaimOwners(ObjectKey, String, Value),
     /// Create a pod; its name follows from its ordinal.
     Create(Object),
     /// Delete this very pod, not one that has taken its name.
     Delete(ObjectKey, String),
-    /// Tell the user why nothing is done.
-    Refuse(String),
     /// Write the status.
     Status(Value),
 }
 
-/// Computes the steps from the pods and ControllerRevisions that the set controls; `now` is RFC 3339.
+/// Computes the steps from the pods and ControllerRevisions that the set controls, and the claims of its namespace.
 ///
 /// With `podManagementPolicy: OrderedReady` a pass makes or removes one pod at most and waits while another is not
-/// ready; with `Parallel` it makes and removes all at once. Planning after a finished roll-out yields nothing.
-pub fn plan(set: &Object, pods: &[&Object], revisions: &[&Object], now: &str) -> Vec<StatefulSetAction> {
+/// ready; with `Parallel` it makes and removes up to [`BURST`] at once. Planning after a finished roll-out yields nothing.
+pub fn plan(
+    set: &Object,
+    pods: &[&Object],
+    revisions: &[&Object],
+    claims: &[&Object],
+) -> Vec<StatefulSetAction> {
     let view = StatefulSet::read(set).unwrap_or_default();
     let templates = Templates::of(set, &view, revisions);
-    let refusal = refusal(set, &view.spec);
     let mut actions = Vec::new();
     if !set.is_deleting() {
         actions.extend(templates.steps(pods));
-        match &refusal {
-            Some(message) if !status::says(&view, message) => {
-                actions.push(StatefulSetAction::Refuse(message.clone()))
-            }
-            Some(_) => {}
-            None => actions.extend(pod_step(set, &view.spec, pods, &templates)),
-        }
+        actions.extend(claims::owners(set, &view.spec, pods, claims));
+        actions.extend(pod_step(set, &view.spec, pods, claims, &templates));
     }
-    let status = status::compute(set, &view, pods, &templates, refusal.as_deref(), now);
+    let status = status::compute(set, &view, pods, &templates);
     if set.at(&["status"]) != Some(&status) {
         actions.push(StatefulSetAction::Status(status));
     }
     actions
-}
-
-/// The reason why the set gets no pods.
-fn refusal(set: &Object, spec: &StatefulSetSpec<'_>) -> Option<String> {
-    let first = spec.volume_claim_templates.first()?.metadata.name;
-    Some(format!(
-        "statefulset {} asks for persistent volumes (spec.volumeClaimTemplates `{first}`), which this cluster does not \
-         provide: no pods are made; use an emptyDir volume instead",
-        set.name()
-    ))
 }
 
 /// Whether pods are created and deleted one after the other.
@@ -125,20 +119,25 @@ fn pod_step(
     set: &Object,
     spec: &StatefulSetSpec<'_>,
     pods: &[&Object],
+    claims: &[&Object],
     templates: &Templates<'_>,
 ) -> Vec<StatefulSetAction> {
     let (first, end) = ordinals(spec);
     let mut actions = Vec::new();
     let mut waits = false;
+    let present: BTreeMap<i64, &Object> =
+        pods.iter().filter_map(|pod| Some((ordinal(set, pod)?, *pod))).collect();
     for number in first..end {
-        let pod = pods.iter().copied().find(|pod| ordinal(set, pod) == Some(number));
-        match pod {
-            None => actions.push(StatefulSetAction::Create(new_pod(set, spec, number, templates))),
+        match present.get(&number).copied() {
+            None => {
+                actions.extend(claims::missing(set, spec, number, claims));
+                actions.push(StatefulSetAction::Create(new_pod(set, spec, number, templates)));
+            }
             // Its name is free once it is gone.
             Some(pod) if is_finished(pod) && !pod.is_deleting() => actions.push(delete(pod)),
             Some(pod) => waits |= !is_healthy(pod),
         }
-        if is_ordered(spec) && (waits || !actions.is_empty()) {
+        if (is_ordered(spec) && (waits || !actions.is_empty())) || actions.len() >= BURST {
             return actions;
         }
     }
@@ -164,7 +163,8 @@ fn scale_down(
         .collect();
     condemned.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
     if !is_ordered {
-        return condemned.iter().filter(|(_, pod)| !pod.is_deleting()).map(|(_, pod)| delete(pod)).collect();
+        let remaining = condemned.iter().filter(|(_, pod)| !pod.is_deleting());
+        return remaining.take(BURST).map(|(_, pod)| delete(pod)).collect();
     }
     let is_leaving = condemned.iter().any(|(_, pod)| pod.is_deleting());
     let Some(((_, highest), below)) = condemned.split_first() else { return Vec::new() };
@@ -210,6 +210,9 @@ fn new_pod(set: &Object, spec: &StatefulSetSpec<'_>, number: i64, templates: &Te
     metadata["labels"][REVISION_LABEL] = json!(revision);
     let mut pod_spec = template["spec"].clone();
     pod_spec["hostname"] = json!(name);
+    if !spec.volume_claim_templates.is_empty() {
+        pod_spec["volumes"] = claims::volumes(set, &template["spec"], number);
+    }
     if !spec.service_name.is_empty() {
         pod_spec["subdomain"] = json!(spec.service_name);
     }

@@ -28,8 +28,10 @@ use crate::federation::pod_metrics;
 use crate::federation::probes;
 use crate::federation::pull;
 use crate::federation::site::{MachineAddresses, MemberSite};
+use crate::federation::storage;
 use crate::network::Network;
 use crate::sandbox::Host;
+use crate::state;
 
 /// Service range of a member if its configuration has none.
 const DEFAULT_SERVICE_CIDR: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
@@ -138,6 +140,7 @@ async fn start_in(
         api_server: embedded.as_ref().map(|embedded| embedded.address),
         network: &settings.network,
         host: settings.host.as_ref(),
+        storage: state::persistent_volumes(&directory)?,
         clock: &settings.clock,
     };
     if start == Start::First {
@@ -157,6 +160,7 @@ async fn start_machines(
     let caches = Caches::new(client, scope);
     if site.api_server.is_some() {
         kubernetes::workloads(&caches, site.clock, scope);
+        storage::start(&caches, &site.storage, site.clock, scope).await?;
         load_balancer::start(client, &caches, site.machines.member_index, scope);
         pod_metrics::start(client, &caches, (site.network, site.cluster_name()), site.clock, scope);
     }

@@ -97,6 +97,7 @@ pub(super) async fn start(
         caches: caches.clone(),
         network: network.clone(),
         host: site.host.cloned(),
+        storage: site.storage.clone(),
         dns: dns_address(services.v4).map(IpAddr::from),
         nodes,
         tls: server_config(certificate, &clients)?,

@@ -1,6 +1,7 @@
 //! A member's site: the addresses of its machines, and what it shares with the other members.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 use portolan_net::Clock;
@@ -58,6 +59,8 @@ pub(super) struct MemberSite<'a> {
     pub(super) network: &'a Network,
     /// The host of pods in namespaces mode.
     pub(super) host: Option<&'a Host>,
+    /// Directory of the member's persistent volumes.
+    pub(super) storage: PathBuf,
     pub(super) clock: &'a Clock,
 }
 

@@ -4,13 +4,16 @@
 //! over. A pass reads the object and the running containers, lets the pure modules decide (`record`, `status`,
 //! `environment`), starts and stops containers, and writes the status if it changed. Any pass may be repeated or lost.
 
+mod ending;
 mod running_pod;
 mod sandbox;
 mod starting;
+mod used_objects;
 mod volumes;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +37,7 @@ use crate::pods::Pods;
 use crate::sandbox::Host;
 
 use self::running_pod::{ContainerRef, PodEnvironment, RunningPod, WrittenStatus};
+use self::used_objects::UsedObjects;
 
 /// Passes at a time.
 const WORKERS: usize = 4;
@@ -45,6 +49,8 @@ pub(crate) struct NodeContext {
     pub(crate) network: Network,
     /// The host of pods in namespaces mode.
     pub(crate) host: Option<Host>,
+    /// Directory of persistent volumes.
+    pub(crate) storage: PathBuf,
     /// Address of the cluster's DNS server.
     pub(crate) dns: Option<IpAddr>,
     /// Our nodes by name, with their addresses.
@@ -62,6 +68,8 @@ struct Lifecycle {
     api: Api<Object>,
     config_maps: Api<Object>,
     secrets: Api<Object>,
+    /// Of pods with volumes, which are in namespaces mode.
+    used: Option<UsedObjects>,
     running: Mutex<BTreeMap<ObjectKey, RunningPod>>,
     queue: Queue<ObjectKey>,
     events: EventRecorder,
@@ -89,6 +97,7 @@ pub(crate) fn start(context: NodeContext, scope: &Shutdown) {
         api: client.resource(&resources::POD.into()),
         config_maps: client.resource(&resources::CONFIG_MAP.into()),
         secrets: client.resource(&resources::SECRET.into()),
+        used: context.host.is_some().then(|| UsedObjects::start(&client, &context.pods, &queue, scope)),
         running: Mutex::default(),
         queue: queue.clone(),
         events: EventRecorder::new(&client, "kubelet", context.clock.clone(), scope),
@@ -216,6 +225,12 @@ impl Lifecycle {
     async fn run_containers(&self, pod: &Object, running: &mut RunningPod) -> Option<Duration> {
         let mut wait: Option<Duration> = None;
         let policy = running.spec.restart_policy;
+        if !running.is_finished(pod) {
+            wait = self.end_if_due(pod, running).await;
+        }
+        if running.ending.is_some() {
+            return self.stop_ending(pod, running);
+        }
         let finished = running.is_finished(pod);
         if !finished && let Some(later) = self.ensure_sandbox(pod, running).await {
             return Some(later);
@@ -352,6 +367,7 @@ impl Lifecycle {
             started: running.started,
             now: self.context.clock.now(),
             is_over,
+            ending: running.ending.as_ref(),
         });
         let is_current = without_nulls(&status::owned_fields(newest)) == without_nulls(&wanted);
         if is_current || running.has_sent(newest, &wanted) {

@@ -30,6 +30,17 @@ pub(crate) struct StatusInput<'a> {
     pub(crate) now: Timestamp,
     /// Whether all containers were stopped because the pod is being deleted.
     pub(crate) is_over: bool,
+    /// Why the node ends the pod.
+    pub(crate) ending: Option<&'a Ending>,
+}
+
+/// Why the node ends a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    /// Time of the decision.
+    pub(crate) at: Timestamp,
 }
 
 /// Computes the status.
@@ -37,6 +48,16 @@ pub(crate) fn status(input: &StatusInput<'_>) -> Value {
     let phase = phase(input);
     let mut status = Map::new();
     status.insert("phase".to_owned(), json!(phase));
+    let ending = input.ending.filter(|_| phase == "Failed").map(|ending| (ending.reason, &*ending.message));
+    let known = |field: &str| input.last[field].as_str();
+    for (field, text) in [
+        ("reason", ending.map(|(reason, _)| reason).or_else(|| known("reason"))),
+        ("message", ending.map(|(_, message)| message).or_else(|| known("message"))),
+    ] {
+        if let Some(text) = text {
+            status.insert(field.to_owned(), json!(text));
+        }
+    }
     status.insert("startTime".to_owned(), json!(format_time(input.started)));
     status.insert("hostIP".to_owned(), json!(input.host_address.to_string()));
     status.insert("hostIPs".to_owned(), json!([{ "ip": input.host_address.to_string() }]));
@@ -65,8 +86,10 @@ pub(crate) fn status(input: &StatusInput<'_>) -> Value {
 
 /// The fields of an object's status that [`status`] computes.
 pub(crate) fn owned_fields(pod: &Object) -> Value {
-    const FIELDS: [&str; 9] = [
+    const FIELDS: [&str; 11] = [
         "phase",
+        "reason",
+        "message",
         "startTime",
         "hostIP",
         "hostIPs",
@@ -100,6 +123,11 @@ fn phase(input: &StatusInput<'_>) -> &'static str {
         Some("Succeeded") => return "Succeeded",
         Some("Failed") => return "Failed",
         _ => {}
+    }
+    if input.ending.is_some() {
+        let mut records = input.init.iter().chain(input.containers);
+        let is_running = records.any(|record| matches!(record.state, ContainerState::Running { .. }));
+        return if is_running { "Running" } else { "Failed" };
     }
     let policy = input.spec.restart_policy;
     let init_failed = input.spec.init_containers.iter().zip(input.init).any(|(spec, record)| {

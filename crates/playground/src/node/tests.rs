@@ -64,6 +64,7 @@ async fn start_nodes(client: Client, api_server: Arc<ApiServer>) -> World {
         caches: Caches::new(&client, &scope),
         network: network.clone(),
         host: None,
+        storage: PathBuf::new(),
         dns: None,
         nodes: vec![node],
         tls: tls(),

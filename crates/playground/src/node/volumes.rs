@@ -3,18 +3,24 @@
 //! Pure: the caller collects the objects and tokens, and writes the files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use portolan_object::Object;
+use portolan_object::quantity::Quantity;
 
 use crate::node::environment::{EnvironmentError, Sources, field_value};
 use crate::node::pod_spec::{
     ConfigMapVolume, ContainerSpec, DownwardVolume, KeyToPath, PodSpec, ProjectedSource, SecretVolume,
     TokenSource, VolumeSpec,
 };
-use crate::sandbox::{Mount, VolumeFile};
+use crate::sandbox::{Mount, VolumeContent, VolumeFile};
 
 /// `defaultMode` of a volume.
 const DEFAULT_MODE: u32 = 0o644;
+
+/// Limit of an empty directory without `sizeLimit`: the disk of this machine is for others as well.
+const DEFAULT_EMPTY_DIR_LIMIT: u64 = 4 << 30;
+const DEFAULT_EMPTY_DIR_SHOWN: &str = "4Gi";
 
 /// Data of ConfigMaps or Secrets by name and key.
 pub(crate) type Data = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
@@ -29,6 +35,8 @@ pub(crate) struct VolumeSources<'a> {
     pub(crate) config_maps: &'a Data,
     pub(crate) secrets: &'a Data,
     pub(crate) tokens: &'a BTreeMap<TokenSource, String>,
+    /// Directories of claims by name.
+    pub(crate) claims: &'a BTreeMap<String, PathBuf>,
 }
 
 /// Objects and tokens that the volumes of a pod need.
@@ -37,6 +45,8 @@ pub(crate) struct Needs {
     pub(crate) config_maps: BTreeSet<String>,
     pub(crate) secrets: BTreeSet<String>,
     pub(crate) tokens: BTreeSet<TokenSource>,
+    /// Names of PersistentVolumeClaims.
+    pub(crate) claims: BTreeSet<String>,
 }
 
 /// Why a volume is not available. The container waits until it is.
@@ -51,7 +61,8 @@ pub(crate) enum VolumeError {
     #[error("MountVolume.SetUp failed for volume \"{volume}\" : the token of the ServiceAccount is missing")]
     Token { volume: String },
     #[error(
-        "volume \"{volume}\" has a source that is not simulated: emptyDir, configMap, secret, projected and downwardAPI are"
+        "volume \"{volume}\" has a source that is not simulated: emptyDir, configMap, secret, projected, downwardAPI and \
+         persistentVolumeClaim are"
     )]
     Unsupported { volume: String },
 }
@@ -61,6 +72,7 @@ pub(crate) fn needs(spec: &PodSpec) -> Needs {
     let mut needs = Needs::default();
     for volume in &spec.volumes {
         needs.config_maps.extend(volume.config_map.iter().map(|source| source.name.clone()));
+        needs.claims.extend(volume.persistent_volume_claim.iter().map(|source| source.claim_name.clone()));
         needs.secrets.extend(volume.secret.iter().map(|source| source.secret_name.clone()));
         for source in volume.projected.iter().flat_map(|projected| &projected.sources) {
             needs.config_maps.extend(source.config_map.iter().map(|source| source.name.clone()));
@@ -71,10 +83,15 @@ pub(crate) fn needs(spec: &PodSpec) -> Needs {
     needs
 }
 
-/// The mounts of a container. Only an emptyDir can be written.
+/// The mounts of a container. Only empty directories and persistent volumes can be written.
 pub(crate) fn mounts(spec: &PodSpec, container: &ContainerSpec) -> Vec<Mount> {
-    let is_writable =
-        |name: &str| spec.volumes.iter().any(|volume| volume.name == name && volume.empty_dir.is_some());
+    let is_writable = |name: &str| {
+        let volume = spec.volumes.iter().find(|volume| volume.name == name);
+        volume.is_some_and(|volume| {
+            let claim = volume.persistent_volume_claim.as_ref();
+            volume.empty_dir.is_some() || claim.is_some_and(|claim| !claim.read_only)
+        })
+    };
     let mounts = container.volume_mounts.iter().map(|mount| Mount {
         volume: mount.name.clone(),
         path: mount.mount_path.clone(),
@@ -84,8 +101,55 @@ pub(crate) fn mounts(spec: &PodSpec, container: &ContainerSpec) -> Vec<Mount> {
     mounts.collect()
 }
 
-/// The files of a volume; none for a directory that starts empty.
-pub(crate) fn files(volume: &VolumeSpec, sources: &VolumeSources<'_>) -> Result<Files, VolumeError> {
+/// An empty directory with its limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EmptyDirectory {
+    pub(crate) volume: String,
+    /// Bytes that its files may take.
+    pub(crate) limit: u64,
+    /// The limit as the pod has it.
+    pub(crate) shown: String,
+}
+
+/// The empty directories of a pod.
+pub(crate) fn empty_directories(spec: &PodSpec) -> Vec<EmptyDirectory> {
+    let empty = |volume: &VolumeSpec| {
+        let source = volume.empty_dir.as_ref()?;
+        let asked =
+            source.size_limit.as_deref().and_then(|limit| Some((limit, Quantity::parse(limit).ok()?)));
+        let limit = asked
+            .as_ref()
+            .and_then(|(_, limit)| u64::try_from(limit.round_up()).ok())
+            .filter(|limit| *limit > 0);
+        let shown = asked.filter(|_| limit.is_some()).map_or(DEFAULT_EMPTY_DIR_SHOWN, |(limit, _)| limit);
+        let limit = limit.unwrap_or(DEFAULT_EMPTY_DIR_LIMIT);
+        Some(EmptyDirectory { volume: volume.name.clone(), limit, shown: shown.to_owned() })
+    };
+    spec.volumes.iter().filter_map(empty).collect()
+}
+
+/// What is in a volume.
+pub(crate) fn content(
+    volume: &VolumeSpec,
+    sources: &VolumeSources<'_>,
+) -> Result<VolumeContent, VolumeError> {
+    if volume.empty_dir.is_some() {
+        return Ok(VolumeContent::Written);
+    }
+    if let Some(claim) = &volume.persistent_volume_claim {
+        let directory = sources.claims.get(&claim.claim_name);
+        let missing = || VolumeError::Missing {
+            volume: volume.name.clone(),
+            kind: "persistentvolumeclaim",
+            name: claim.claim_name.clone(),
+        };
+        return directory.cloned().map(VolumeContent::Persistent).ok_or_else(missing);
+    }
+    files(volume, sources).map(VolumeContent::Files)
+}
+
+/// The files of a volume that is made of objects.
+fn files(volume: &VolumeSpec, sources: &VolumeSources<'_>) -> Result<Files, VolumeError> {
     let writer = Writer { volume: &volume.name, sources };
     let mut files = Files::new();
     if let Some(source) = &volume.config_map {
@@ -98,7 +162,7 @@ pub(crate) fn files(volume: &VolumeSpec, sources: &VolumeSources<'_>) -> Result<
         for source in &projected.sources {
             writer.projected(source, projected.default_mode, &mut files)?;
         }
-    } else if volume.empty_dir.is_none() {
+    } else {
         return Err(VolumeError::Unsupported { volume: volume.name.clone() });
     }
     Ok(files)
@@ -256,8 +320,13 @@ mod tests {
             secrets: &nothing,
             services: &[],
         };
-        let sources =
-            VolumeSources { pod: &sources, config_maps: &config_maps, secrets: &secrets, tokens: &tokens };
+        let sources = VolumeSources {
+            pod: &sources,
+            config_maps: &config_maps,
+            secrets: &secrets,
+            tokens: &tokens,
+            claims: &BTreeMap::new(),
+        };
         let files = files(&spec.volumes[0], &sources).map_err(|error| error.to_string())?;
         let text = |(path, file): (&String, &VolumeFile)| {
             format!("{path} {:o} {}", file.mode, String::from_utf8_lossy(&file.content))
@@ -289,7 +358,6 @@ mod tests {
                 json!({ "name": "v", "configMap": { "name": "none", "optional": true } }),
                 vec![],
             ),
-            ("an empty directory", json!({ "name": "v", "emptyDir": {} }), vec![]),
             (
                 "maps of the pod",
                 json!({ "name": "v", "downwardAPI": { "items": [{ "path": "labels", "fieldRef": { "fieldPath": "metadata.labels" } }] } }),
@@ -303,14 +371,26 @@ mod tests {
     }
 
     #[test]
+    fn empty_directories_have_limits() {
+        let volumes = json!([{ "name": "a", "emptyDir": { "sizeLimit": "1Mi" } }, { "name": "b", "emptyDir": {} },
+            { "name": "c", "emptyDir": { "sizeLimit": "0" } }, { "name": "d", "secret": { "secretName": "s" } }]);
+        let spec = PodSpec::of(&Object(json!({ "spec": { "volumes": volumes } }))).expect("a spec");
+        let limits: Vec<(String, u64)> =
+            empty_directories(&spec).into_iter().map(|found| (found.volume, found.limit)).collect();
+        let of = |name: &str, limit| (name.to_owned(), limit);
+        let default = DEFAULT_EMPTY_DIR_LIMIT;
+        assert_eq!(limits, [of("a", 1 << 20), of("b", default), of("c", default)]);
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         let missing = rendered(json!({ "name": "v", "configMap": { "name": "none" } })).expect_err("missing");
         assert!(missing.ends_with("configmap \"none\" not found"), "{missing}");
         let items = json!([{ "key": "three", "path": "three" }]);
         let key = rendered(json!({ "name": "v", "configMap": { "name": "settings", "items": items } }));
         assert!(key.expect_err("missing").ends_with("references non-existent configmap key: three"));
-        let claim = rendered(json!({ "name": "v", "persistentVolumeClaim": { "claimName": "c" } }));
-        assert!(claim.expect_err("unsupported").contains("not simulated"));
+        let disk = rendered(json!({ "name": "v", "hostPath": { "path": "/" } }));
+        assert!(disk.expect_err("unsupported").contains("not simulated"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod answer;
 mod init;
 mod root;
 mod run;
+mod volume;
 
 use std::process::ExitCode;
 

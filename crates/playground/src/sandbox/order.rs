@@ -41,7 +41,9 @@ pub(crate) struct RootOrder {
 /// A file or directory of a volume in a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Bind {
-    /// Path on this machine.
+    /// Directory of the volume on this machine.
+    pub(crate) volume: PathBuf,
+    /// Path in the volume; empty for all of it.
     pub(crate) source: PathBuf,
     /// Path in the container, without the leading slash.
     pub(crate) target: PathBuf,

@@ -1,18 +1,25 @@
 //! The volumes of a pod: a directory of this machine for each, which containers mount.
 
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
+use parking_lot::Mutex;
+
+use super::atomic_files::{self, VolumeFile};
 use crate::sandbox::order::Bind;
 
-/// A file of a volume.
+/// What is in a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct VolumeFile {
-    pub(crate) content: Vec<u8>,
-    /// Permissions.
-    pub(crate) mode: u32,
+pub(crate) enum VolumeContent {
+    /// What containers write; an empty directory at first.
+    Written,
+    /// These files by path.
+    Files(BTreeMap<String, VolumeFile>),
+    /// What is in this directory, which outlives the pod.
+    Persistent(PathBuf),
 }
 
 /// A volume, or a part of it, in a container.
@@ -29,7 +36,11 @@ pub(crate) struct Mount {
 
 /// The directories of one pod; removed with the value.
 #[derive(Debug)]
-pub(super) struct Volumes(PathBuf);
+pub(super) struct Volumes {
+    own: PathBuf,
+    /// Directories that outlive the pod, by volume.
+    persistent: Mutex<BTreeMap<String, PathBuf>>,
+}
 
 /// Why a volume cannot be written or mounted.
 #[derive(Debug, thiserror::Error)]
@@ -50,61 +61,45 @@ pub enum VolumesError {
 impl Volumes {
     /// The directory of a pod below `all`.
     pub(super) fn new(all: &Path, pod: &str) -> Self {
-        Self(all.join(pod))
+        Self { own: all.join(pod), persistent: Mutex::default() }
     }
 
-    fn directory(&self, volume: &str) -> Result<PathBuf, VolumesError> {
-        Ok(self.0.join(inside(Path::new(volume))?))
+    pub(super) fn directory(&self, volume: &str) -> Result<PathBuf, VolumesError> {
+        let persistent = self.persistent.lock().get(volume).cloned();
+        persistent.map_or_else(|| Ok(self.own.join(inside(Path::new(volume))?)), Ok)
     }
 
-    /// Makes the directory of a volume, and writes its files. Files that are not named stay.
-    pub(super) fn write<'f>(
-        &self,
-        volume: &str,
-        files: impl IntoIterator<Item = (&'f String, &'f VolumeFile)>,
-    ) -> Result<(), VolumesError> {
+    /// Makes the directory of a volume, and writes its files. Files that are not named are removed.
+    pub(super) fn write(&self, volume: &str, content: &VolumeContent) -> Result<(), VolumesError> {
+        if let VolumeContent::Persistent(path) = content {
+            self.persistent.lock().insert(volume.to_owned(), path.clone());
+        }
         let directory = self.directory(volume)?;
         let is_new = !directory.is_dir();
         at(&directory, || fs::create_dir_all(&directory))?;
-        if is_new {
-            // Containers of any user write to an emptyDir.
-            at(&directory, || fs::set_permissions(&directory, Permissions::from_mode(0o777)))?;
-        }
-        for (name, file) in files {
-            let path = directory.join(inside(Path::new(name))?);
-            if fs::read(&path).is_ok_and(|present| present == file.content) {
-                continue;
+        match content {
+            VolumeContent::Files(files) => atomic_files::write(&directory, files),
+            // Containers of any user write to them.
+            VolumeContent::Written | VolumeContent::Persistent(_) if is_new => {
+                at(&directory, || fs::set_permissions(&directory, Permissions::from_mode(0o777)))
             }
-            at(&path, || {
-                path.parent().map_or(Ok(()), fs::create_dir_all)?;
-                let draft = path.with_file_name(".draft");
-                fs::write(&draft, &file.content)?;
-                fs::set_permissions(&draft, Permissions::from_mode(file.mode))?;
-                fs::rename(&draft, &path)
-            })?;
+            VolumeContent::Written | VolumeContent::Persistent(_) => Ok(()),
         }
-        Ok(())
     }
 
-    /// The mounts of a container, those of outer directories first.
+    /// The mounts of a container, those of outer directories first. The process that mounts them finds the paths in them
+    /// (`inside::volume`), because a container may change what a path leads to at any time.
     pub(super) fn binds(&self, mounts: &[Mount]) -> Result<Vec<Bind>, VolumesError> {
         let mut binds = Vec::new();
         for mount in mounts {
             let volume = self.directory(&mount.volume)?;
-            let source = volume.join(inside(Path::new(&mount.sub_path))?);
             at(&volume, || fs::create_dir_all(&volume))?;
-            let root = real(&volume)?;
-            // A container may have made a symbolic link: nothing is made or mounted where it leads out.
-            let within = |path: &Path| -> Result<PathBuf, VolumesError> {
-                let found = real(path)?;
-                if found.starts_with(&root) { Ok(found) } else { Err(VolumesError::Outside(source.clone())) }
-            };
-            let present = source.ancestors().find(|path| path.symlink_metadata().is_ok()).unwrap_or(&volume);
-            within(present)?;
-            at(&source, || if source.exists() { Ok(()) } else { fs::create_dir_all(&source) })?;
-            let found = within(&source)?;
-            let target = inside(Path::new(mount.path.trim_start_matches('/')))?.to_owned();
-            binds.push(Bind { source: found, target, read_only: mount.read_only });
+            binds.push(Bind {
+                volume,
+                source: inside(Path::new(&mount.sub_path))?.to_owned(),
+                target: inside(Path::new(mount.path.trim_start_matches('/')))?.to_owned(),
+                read_only: mount.read_only,
+            });
         }
         binds.sort_by_key(|bind| bind.target.components().count());
         Ok(binds)
@@ -113,32 +108,26 @@ impl Volumes {
 
 impl Drop for Volumes {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0)
+        if let Err(error) = fs::remove_dir_all(&self.own)
             && error.kind() != io::ErrorKind::NotFound
         {
-            tracing::debug!(path = %self.0.display(), %error, "volumes of a pod stay");
+            tracing::debug!(path = %self.own.display(), %error, "volumes of a pod stay");
         }
     }
 }
 
-fn real(path: &Path) -> Result<PathBuf, VolumesError> {
-    fs::canonicalize(path).map_err(|source| VolumesError::Io { path: path.to_owned(), source })
-}
-
-fn at(path: &Path, step: impl FnOnce() -> io::Result<()>) -> Result<(), VolumesError> {
+pub(super) fn at(path: &Path, step: impl FnOnce() -> io::Result<()>) -> Result<(), VolumesError> {
     step().map_err(|source| VolumesError::Io { path: path.to_owned(), source })
 }
 
 /// A relative path that stays below its start.
-fn inside(path: &Path) -> Result<&Path, VolumesError> {
+pub(super) fn inside(path: &Path) -> Result<&Path, VolumesError> {
     let stays = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
     if path.components().all(stays) { Ok(path) } else { Err(VolumesError::Outside(path.to_owned())) }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use super::*;
 
     fn mount(path: &str, sub_path: &str) -> Mount {
@@ -147,15 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn files_are_written_mounted_and_removed() {
+    fn volumes_are_made_mounted_and_removed() {
         let all = tempfile::tempdir().expect("a temporary directory");
         let volumes = Volumes::new(all.path(), "pod");
-        let file = |text: &str| VolumeFile { content: text.as_bytes().to_vec(), mode: 0o400 };
-        let path = all.path().join("pod/v/dir/one");
-        for text in ["1", "2"] {
-            volumes.write("v", [(&"dir/one".to_owned(), &file(text))]).expect("written");
-            assert_eq!(fs::read_to_string(&path).expect("there"), text);
-        }
+        volumes.write("v", &VolumeContent::Written).expect("written");
+        let mode = fs::metadata(all.path().join("pod/v")).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o777);
         let binds = volumes.binds(&[mount("/a/b", "dir/one"), mount("/a", "")]).expect("binds");
         let targets: Vec<&Path> = binds.iter().map(|bind| bind.target.as_path()).collect();
         assert_eq!(targets, [Path::new("a"), Path::new("a/b")]);
@@ -167,18 +153,9 @@ mod tests {
     fn no_path_leaves_its_volume() {
         let all = tempfile::tempdir().expect("a temporary directory");
         let volumes = Volumes::new(all.path(), "pod");
-        volumes.write("v", []).expect("written");
-        symlink("/etc", all.path().join("pod/v/link")).expect("a link");
-        symlink(all.path(), all.path().join("pod/v/up")).expect("a link");
-        let made = volumes.binds(&[mount("/a", "up/new")]);
-        assert!(matches!(made, Err(VolumesError::Outside(_))), "{made:?}");
-        assert!(!all.path().join("new").exists(), "nothing is made outside");
-        for mount in [mount("/a", "../x"), mount("/../a", ""), mount("/a", "link"), mount("/a", "/etc")] {
+        for mount in [mount("/a", "../x"), mount("/../a", ""), mount("/a", "/etc")] {
             let refused = volumes.binds(std::slice::from_ref(&mount));
             assert!(matches!(refused, Err(VolumesError::Outside(_))), "{mount:?}: {refused:?}");
         }
-        let name = "../../passwd".to_owned();
-        let file = VolumeFile { content: Vec::new(), mode: 0o600 };
-        assert!(matches!(volumes.write("v", [(&name, &file)]), Err(VolumesError::Outside(_))));
     }
 }

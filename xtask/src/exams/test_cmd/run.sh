@@ -46,6 +46,13 @@ kubectl config set-cluster local --insecure-skip-tls-verify --server "https://12
 kubectl config set-context "${CONTEXT}" --user test-admin --cluster local
 kubectl config use-context "${CONTEXT}"
 
+# The suite's own API server allows everything to everybody. This user of its checks of impersonation creates such requests.
+kubectl create clusterrole exam-requester --verb=create --resource=certificatesigningrequests > /dev/null
+kubectl create clusterrolebinding exam-requester --clusterrole=exam-requester --user=user1 > /dev/null
+
+# Modules keep no permissions: the plugins of the suite are programs.
+find test/fixtures/pkg/kubectl/plugins -type f -exec chmod +x {} +
+
 # create_node comes from the script that this one replaces.
 source <(sed -n '/^function create_node/,/^__EOF__/p' hack/make-rules/test-cmd.sh; echo "}")
 create_node

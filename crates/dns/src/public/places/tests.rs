@@ -8,7 +8,9 @@ use super::*;
 enum Value {
     Text(&'static str),
     Double(f64),
+    Short(u16),
     Number(u32),
+    Long(u64),
     Map(Vec<(&'static str, Value)>),
     EmptyList,
 }
@@ -32,8 +34,16 @@ fn encode(value: &Value, out: &mut Vec<u8>) {
             control(3, 8, out);
             out.extend(number.to_be_bytes());
         }
+        Value::Short(number) => {
+            control(5, 2, out);
+            out.extend(number.to_be_bytes());
+        }
         Value::Number(number) => {
             control(6, 4, out);
+            out.extend(number.to_be_bytes());
+        }
+        Value::Long(number) => {
+            control(9, 8, out);
             out.extend(number.to_be_bytes());
         }
         Value::EmptyList => control(11, 0, out),
@@ -79,17 +89,16 @@ fn database(networks: &[(&str, Value)]) -> Vec<u8> {
     file.extend([0; 16]);
     file.extend(data);
     file.extend(b"\xab\xcd\xefMaxMind.com");
-    let number = |number: usize| Value::Number(u32::try_from(number).expect("small"));
     let metadata = Value::Map(vec![
-        ("binary_format_major_version", number(2)),
-        ("binary_format_minor_version", number(0)),
-        ("build_epoch", number(1)),
+        ("binary_format_major_version", Value::Short(2)),
+        ("binary_format_minor_version", Value::Short(0)),
+        ("build_epoch", Value::Long(1)),
         ("database_type", Value::Text("Test")),
         ("description", Value::Map(vec![("en", Value::Text("Test"))])),
-        ("ip_version", number(4)),
+        ("ip_version", Value::Short(4)),
         ("languages", Value::EmptyList),
-        ("node_count", number(nodes.len())),
-        ("record_size", number(24)),
+        ("node_count", Value::Number(u32::try_from(nodes.len()).expect("small"))),
+        ("record_size", Value::Short(24)),
     ]);
     encode(&metadata, &mut file);
     file

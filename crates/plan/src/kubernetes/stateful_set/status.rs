@@ -1,6 +1,6 @@
-//! The status of a StatefulSet: pods by revision, and the reason if it gets none.
+//! The status of a StatefulSet: pods by revision.
 
-use portolan_api::kubernetes::{Condition, StatefulSet};
+use portolan_api::kubernetes::StatefulSet;
 use portolan_object::Object;
 use serde_json::{Map, Value, json};
 
@@ -8,18 +8,12 @@ use super::revision::{REVISION_LABEL, Templates};
 use super::{is_finished, is_healthy, is_rolling};
 use crate::kubernetes::replica_set::desired_replicas;
 
-/// The condition of a set that gets no pods; the type is that of ReplicaSets.
-const FAILURE: &str = "ReplicaFailure";
-const REASON: &str = "VolumesNotProvided";
-
-/// Computes the status; `refusal` is the reason why the set gets no pods.
+/// Computes the status.
 pub(super) fn compute(
     set: &Object,
     view: &StatefulSet<'_>,
     pods: &[&Object],
     templates: &Templates<'_>,
-    refusal: Option<&str>,
-    now: &str,
 ) -> Value {
     let counts = |wanted: &dyn Fn(&Object) -> bool| pods.iter().filter(|pod| wanted(pod)).count();
     let is_of = |revision: &str, pod: &Object| {
@@ -46,25 +40,5 @@ pub(super) fn compute(
     status.insert("currentRevision".to_owned(), json!(current_revision));
     status.insert("updateRevision".to_owned(), json!(templates.update()));
     status.insert("collisionCount".to_owned(), json!(0));
-    if let Some(message) = refusal {
-        status.insert("conditions".to_owned(), json!([condition(view, message, now)]));
-    }
     Value::Object(status)
-}
-
-/// Whether the status has the refusal already.
-pub(super) fn says(set: &StatefulSet<'_>, message: &str) -> bool {
-    present(set).is_some_and(|condition| condition.message == message)
-}
-
-fn present<'a>(set: &'a StatefulSet<'_>) -> Option<&'a Condition<'a>> {
-    set.status.conditions.iter().find(|condition| condition.kind == FAILURE)
-}
-
-/// The condition with the time of the old one, so that an unchanged status equals the last one.
-fn condition(set: &StatefulSet<'_>, message: &str, now: &str) -> Value {
-    let since = present(set).map_or(now, |condition| condition.last_transition_time);
-    json!({
-        "type": FAILURE, "status": "True", "reason": REASON, "message": message, "lastTransitionTime": since,
-    })
 }

@@ -86,14 +86,15 @@ fn render(actions: &[StatefulSetAction]) -> String {
         StatefulSetAction::Revision(RevisionStep::Delete(key)) => {
             Some(format!("forget {}", image(&key.name)))
         }
-        StatefulSetAction::Refuse(_) => Some("refuse".to_owned()),
+        StatefulSetAction::Claim(claim) => Some(format!("claim {}", claim.name())),
+        StatefulSetAction::ClaimOwners(key, ..) => Some(format!("own {}", key.name)),
         StatefulSetAction::Status(_) => None,
     };
     actions.iter().filter_map(text).collect::<Vec<_>>().join(", ")
 }
 
 fn planned(set: &Object, pods: &[Object], revisions: &[Object]) -> Vec<StatefulSetAction> {
-    plan(set, &pods.iter().collect::<Vec<_>>(), &revisions.iter().collect::<Vec<_>>(), "now")
+    plan(set, &pods.iter().collect::<Vec<_>>(), &revisions.iter().collect::<Vec<_>>(), &[])
 }
 
 fn status(actions: &[StatefulSetAction]) -> Option<Value> {
@@ -229,19 +230,13 @@ fn status_counts_and_settles() {
 }
 
 #[test]
-fn volumes_are_refused_once() {
-    let mut asking = set(1, "one");
-    asking.0["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"}}]);
+fn claims_come_before_their_pod() {
+    let mut asking = set(2, "one");
+    asking.0["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"}, "spec": {}}]);
     let actions = planned(&asking, &[], &revisions(&["one"]));
-    assert_eq!(render(&actions), "refuse");
-    let status = status(&actions).expect("a status is written");
-    let message = status["conditions"][0]["message"].as_str().expect("a message");
-    assert!(
-        message.contains("db") && message.contains("`data`") && message.contains("emptyDir"),
-        "{message}"
-    );
-    asking.0["status"] = status;
-    assert_eq!(planned(&asking, &[], &revisions(&["one"])), [], "said once");
+    assert_eq!(render(&actions), "claim data-db-0, create db-0 one");
+    let StatefulSetAction::Create(pod) = &actions[1] else { panic!("{actions:?}") };
+    assert_eq!(pod.0["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"], "data-db-0");
 }
 
 #[test]
@@ -249,4 +244,11 @@ fn a_set_that_goes_makes_nothing() {
     let mut going = set(3, "one");
     going.metadata_mut().insert("deletionTimestamp".to_owned(), json!("t"));
     assert_eq!(render(&planned(&going, &pods("0"), &[])), "");
+}
+
+#[test]
+fn a_parallel_set_makes_a_bounded_number_of_pods_in_one_pass() {
+    let actions = plan(&parallel(set(1_000_000, "one")), &[], &[], &[]);
+    let created = actions.iter().filter(|action| matches!(action, StatefulSetAction::Create(_))).count();
+    assert_eq!(created, BURST);
 }

@@ -12,9 +12,10 @@ use serde_json::Value;
 
 use crate::network::Interface;
 use crate::node::health::Health;
+use crate::node::lifecycle::used_objects::VolumeInputs;
 use crate::node::pod_spec::{ContainerSpec, PodSpec, TokenSource};
 use crate::node::record::{ContainerRecord, ContainerState, Termination};
-use crate::node::status;
+use crate::node::status::{self, Ending};
 use crate::pods::{Container, ContainerSettings, Pod, Run, StdinMode};
 
 /// A container of a pod, by its list in the spec and its position there.
@@ -40,6 +41,8 @@ pub(super) struct RunningPod {
     containers: Vec<ContainerRecord>,
     health: BTreeMap<ContainerRef, Arc<Health>>,
     is_stopping: bool,
+    /// Why the node ends the pod.
+    pub(super) ending: Option<Ending>,
     pub(super) volumes: WrittenVolumes,
 }
 
@@ -53,10 +56,19 @@ pub(super) struct PodEnvironment {
 /// The volumes between two passes.
 #[derive(Debug, Default)]
 pub(super) struct WrittenVolumes {
-    /// Time of the last complete write.
-    pub(super) at: Option<Timestamp>,
+    /// What the last complete write was made of.
+    pub(super) written: Option<VolumeInputs>,
+    /// Time when empty directories were measured last.
+    pub(super) measured: Option<Timestamp>,
     /// Tokens, with the times from which they are renewed.
     pub(super) tokens: BTreeMap<TokenSource, (String, Timestamp)>,
+}
+
+impl WrittenVolumes {
+    /// The time from which a token is renewed.
+    pub(super) fn renewal(&self) -> Option<Timestamp> {
+        self.tokens.values().map(|(_, renewal)| *renewal).min()
+    }
 }
 
 /// The last status that was written.
@@ -102,6 +114,7 @@ impl RunningPod {
             written: None,
             health: BTreeMap::new(),
             is_stopping: false,
+            ending: None,
             volumes: WrittenVolumes::default(),
             spec,
         }

@@ -1,7 +1,6 @@
 //! `Volume` and `VolumeMount`.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::FieldRef;
 
@@ -20,12 +19,28 @@ pub(crate) struct VolumeMount {
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct VolumeSpec {
     pub(crate) name: String,
-    pub(crate) empty_dir: Option<Value>,
+    pub(crate) empty_dir: Option<EmptyDirVolume>,
     pub(crate) config_map: Option<ConfigMapVolume>,
     pub(crate) secret: Option<SecretVolume>,
     pub(crate) projected: Option<ProjectedVolume>,
+    pub(crate) persistent_volume_claim: Option<ClaimVolume>,
     #[serde(rename = "downwardAPI")]
     pub(crate) downward_api: Option<DownwardVolume>,
+}
+
+/// `EmptyDirVolumeSource`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct EmptyDirVolume {
+    pub(crate) size_limit: Option<String>,
+}
+
+/// `PersistentVolumeClaimVolumeSource`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct ClaimVolume {
+    pub(crate) claim_name: String,
+    pub(crate) read_only: bool,
 }
 
 /// `ConfigMapVolumeSource` and `ConfigMapProjection`.

@@ -39,6 +39,7 @@ struct Case {
     init: Vec<ContainerRecord>,
     containers: Vec<ContainerRecord>,
     is_over: bool,
+    ending: Option<Ending>,
     last: Value,
     /// The phase and the reason of the Ready condition, `True` when it holds.
     want: (&'static str, &'static str),
@@ -52,6 +53,7 @@ impl Default for Case {
             init: vec![],
             containers: vec![running(true)],
             is_over: false,
+            ending: None,
             last: Value::Null,
             want: ("Running", "True"),
         }
@@ -77,7 +79,12 @@ fn status_of(case: &Case) -> Value {
         started: at(5),
         now: at(30),
         is_over: case.is_over,
+        ending: case.ending.as_ref(),
     })
+}
+
+fn deadline() -> Ending {
+    Ending { reason: "DeadlineExceeded", message: "too long".to_owned(), at: at(29) }
 }
 
 fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
@@ -176,6 +183,18 @@ fn phases_and_readiness() {
             ..Case::default()
         },
         Case {
+            name: "ending, with a container that still runs",
+            ending: Some(deadline()),
+            ..Case::default()
+        },
+        Case {
+            name: "ended by the node",
+            containers: vec![over(0)],
+            ending: Some(deadline()),
+            want: ("Failed", "PodFailed"),
+            ..Case::default()
+        },
+        Case {
             name: "a final phase stays",
             last: json!({ "phase": "Failed" }),
             want: ("Failed", "PodFailed"),
@@ -188,6 +207,16 @@ fn phases_and_readiness() {
         let reason = ready["reason"].as_str().unwrap_or_else(|| ready["status"].as_str().unwrap_or_default());
         assert_eq!((status["phase"].as_str().expect("a phase"), reason), case.want, "{}", case.name);
     }
+}
+
+#[test]
+fn the_reason_of_an_ending_stays() {
+    let ended = Case { containers: vec![over(0)], ending: Some(deadline()), ..Case::default() };
+    let first = status_of(&ended);
+    assert_eq!((&first["reason"], &first["message"]), (&json!("DeadlineExceeded"), &json!("too long")));
+    let after_a_restart =
+        status_of(&Case { containers: vec![over(0)], last: first.clone(), ..Case::default() });
+    assert_eq!(after_a_restart, first);
 }
 
 #[test]
@@ -247,6 +276,7 @@ fn readiness_gates_must_be_open() {
             started: at(5),
             now: at(30),
             is_over: false,
+            ending: None,
         };
         condition(&status(&input), "Ready")["status"].clone()
     };

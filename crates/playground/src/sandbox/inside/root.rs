@@ -14,7 +14,8 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::pivot_root;
 
 use crate::sandbox::inside::answer::answer;
-use crate::sandbox::order::{Bind, RootOrder};
+use crate::sandbox::inside::volume::mount_volume;
+use crate::sandbox::order::RootOrder;
 
 /// Options of the tmpfs that is the root: size limit and mode.
 const ROOT_OPTIONS: &str = "size=256m,mode=755";
@@ -115,7 +116,9 @@ fn build(order: &RootOrder) -> Result<(), RootError> {
     devices(root)?;
     mount_new("proc", &under(root, "/proc"), restricted(), None)?;
     mount_new("sysfs", &under(root, "/sys"), restricted() | MsFlags::MS_RDONLY, None)?;
-    order.binds.iter().try_for_each(|bind| volume(root, bind))?;
+    for bind in &order.binds {
+        at(&bind.target.display().to_string(), || mount_volume(root, bind))?;
+    }
     at("/", || {
         std::env::set_current_dir(root)?;
         // Mounts the old root over the new one, then unmounts it (pivot_root(2)).
@@ -125,30 +128,6 @@ fn build(order: &RootOrder) -> Result<(), RootError> {
 }
 
 const NO_VALUE: Option<&str> = None;
-
-/// Mounts a file or directory of a volume.
-fn volume(root: &Path, bind: &Bind) -> Result<(), RootError> {
-    let target = root.join(&bind.target);
-    at(&bind.target.display().to_string(), || {
-        // A link to nothing counts as well: a file would be made where it leads.
-        let present = target.ancestors().find(|path| path.symlink_metadata().is_ok()).unwrap_or(root);
-        if !fs::canonicalize(present)?.starts_with(fs::canonicalize(root)?) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a link leads out of the container"));
-        }
-        if bind.source.is_dir() {
-            fs::create_dir_all(&target)?;
-        } else if !target.exists() {
-            // One that is there may be a file of another volume, which keeps its content.
-            target.parent().map_or(Ok(()), fs::create_dir_all)?;
-            File::create(&target)?;
-        }
-        mount(Some(&bind.source), &target, NO_VALUE, MsFlags::MS_BIND, NO_VALUE)?;
-        // As in the rest of the container, device files and the rights of a file's owner have no effect.
-        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
-        let access = if bind.read_only { MsFlags::MS_RDONLY } else { MsFlags::empty() };
-        Ok(mount(NO_VALUE, &target, NO_VALUE, flags | access | locked_flags(&target)?, NO_VALUE)?)
-    })
-}
 
 fn restricted() -> MsFlags {
     MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC
