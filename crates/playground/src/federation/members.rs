@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 
+use portolan_controlplane::embedded::EmbeddedServer;
 use portolan_controlplane::kubeconfig::ContextEntry;
 use portolan_net::Shutdown;
 use portolan_runtime::Client;
@@ -194,13 +195,12 @@ impl Members {
         }
     }
 
-    /// Ends the watches of all API servers: the first step of stopping.
+    /// The first step of stopping: ends the watches of all API servers, and lets paused members go on, so that they end too.
     pub(super) async fn drain(&self) {
         for slot in &self.members {
-            if let Machine::Up { member: Member { embedded: Some(embedded), .. }, .. } =
-                &*slot.machine.lock().await
-            {
-                embedded.drain();
+            if let Machine::Up { member, .. } = &*slot.machine.lock().await {
+                member.gate.open();
+                member.embedded.iter().for_each(EmbeddedServer::drain);
             }
         }
     }
