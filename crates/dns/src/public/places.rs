@@ -93,7 +93,9 @@ impl PlaceDatabase {
     fn find(&self, address: IpAddr) -> (Option<ClientPlace>, u8) {
         let reader = self.reader.load();
         let Ok(found) = reader.lookup(address) else { return (None, 0) };
-        let bits = found.network().map_or(0, |network| network.prefix());
+        // A network of the other family has every address of this one.
+        let network = found.network().ok().filter(|network| network.is_ipv4() == address.is_ipv4());
+        let bits = network.map_or(0, |network| network.prefix());
         let entry: Option<Entry<'_>> = found.decode().ok().flatten();
         (entry.map(ClientPlace::from), bits)
     }
