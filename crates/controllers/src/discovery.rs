@@ -153,13 +153,7 @@ pub(crate) fn start(hub: &Hub, services: &Services, profiles: &Cache<ClusterProf
         }
     });
     policy_status::start(hub, &discovery.policies, profiles);
-    let moving = discovery.clone();
-    profiles.observe(move |change| {
-        let before = change.old.as_deref().map(|profile| &profile.status.properties);
-        if before != change.new.as_deref().map(|profile| &profile.status.properties) {
-            moving.queue_governed();
-        }
-    });
+    discovery.follow_properties();
     let deciding = discovery.clone();
     discovery.policies.observe(move |change| {
         if change.old.as_deref().map(said) != change.new.as_deref().map(said) {
@@ -188,6 +182,19 @@ pub(crate) fn start(hub: &Hub, services: &Services, profiles: &Cache<ClusterProf
 }
 
 impl Discovery {
+    /// Queues the services of TrafficPolicies when a property of a cluster changes.
+    fn follow_properties(self: &Arc<Self>) {
+        let discovery = Arc::downgrade(self);
+        self.profiles.observe(move |change| {
+            let properties = |profile: &Arc<ClusterProfile>| profile.status.properties.clone();
+            if change.old.as_ref().map(properties) != change.new.as_ref().map(properties)
+                && let Some(discovery) = discovery.upgrade()
+            {
+                discovery.queue_governed();
+            }
+        });
+    }
+
     fn join(self: &Arc<Self>, member: &Arc<Member>) {
         let site = Arc::new(Site::new(member.clone()));
         self.sites.write().insert(member.name().clone(), site.clone());

@@ -10,24 +10,8 @@ use super::native;
 /// Cause and next step for an object of the import that is missing or outdated in `member`.
 pub(super) fn why_unwritten(facts: &Facts, member: &Member, view: &View) -> (String, String) {
     let (from, namespace) = (&member.name, &facts.service.namespace);
-    match view.namespace {
-        Namespace::Missing => {
-            return (
-                format!(
-                    "{from} has no namespace {namespace}, and nothing is imported where the namespace is missing"
-                ),
-                format!("`kubectl --context {from} create namespace {namespace}`"),
-            );
-        }
-        Namespace::Deleting => {
-            return (
-                format!("namespace {namespace} of {from} is being deleted"),
-                format!(
-                    "wait until it is gone, then `kubectl --context {from} create namespace {namespace}`"
-                ),
-            );
-        }
-        Namespace::Present => {}
+    if let Some(problem) = without_namespace(facts, from, view) {
+        return problem;
     }
     if !view.serves_api && facts.native().is_none() {
         return (
@@ -49,25 +33,20 @@ pub(super) fn why_unwritten(facts: &Facts, member: &Member, view: &View) -> (Str
             ),
         );
     }
-    if !view.missing_rights.is_empty() {
+    // A MultiClusterService needs no ServiceImport.
+    let is_needed = |right: &&String| facts.native().is_none() || !right.ends_with(" serviceimports");
+    let missing: Vec<&str> = view.missing_rights.iter().filter(is_needed).map(String::as_str).collect();
+    if !missing.is_empty() {
         return (
             format!(
                 "the account of the control plane in {from} may not {} in namespace {namespace}",
-                view.missing_rights.join(", ")
+                missing.join(", ")
             ),
             format!("`portolan cluster permissions {from} --all --apply --cluster-kubeconfig FILE`"),
         );
     }
-    if let Some(native) = facts.native().filter(|native| !native.problem.is_empty()) {
-        return (
-            native.problem.clone(),
-            format!(
-                "correct what the conditions of {title} say: `kubectl --namespace {namespace} describe multiclusterservice {}` \
-                 on the control plane",
-                facts.service.name,
-                title = native::title(facts),
-            ),
-        );
+    if let Some(problem) = told_by_the_service(facts) {
+        return problem;
     }
     if let Some(told) = told_to_exporters(facts, from) {
         return (
@@ -96,6 +75,38 @@ pub(super) fn why_unwritten(facts: &Facts, member: &Member, view: &View) -> (Str
         format!("the control plane has not written it to {from} yet{}", policies.unwrap_or_default()),
         "ask again in some seconds; if it stays, see that `portolan server` runs, and its log".to_owned(),
     )
+}
+
+/// A namespace that is missing or being deleted.
+fn without_namespace(facts: &Facts, from: &str, view: &View) -> Option<(String, String)> {
+    let namespace = &facts.service.namespace;
+    match view.namespace {
+        Namespace::Missing => Some((
+            format!(
+                "{from} has no namespace {namespace}, and nothing is imported where the namespace is missing"
+            ),
+            format!("`kubectl --context {from} create namespace {namespace}`"),
+        )),
+        Namespace::Deleting => Some((
+            format!("namespace {namespace} of {from} is being deleted"),
+            format!("wait until it is gone, then `kubectl --context {from} create namespace {namespace}`"),
+        )),
+        Namespace::Present => None,
+    }
+}
+
+/// What the conditions of a MultiClusterService say.
+fn told_by_the_service(facts: &Facts) -> Option<(String, String)> {
+    let native = facts.native().filter(|native| !native.problem.is_empty())?;
+    let (title, service) = (native::title(facts), &facts.service);
+    Some((
+        native.problem.clone(),
+        format!(
+            "correct what the conditions of {title} say: `kubectl --namespace {} describe multiclusterservice {}` on the control \
+             plane",
+            service.namespace, service.name
+        ),
+    ))
 }
 
 /// What condition `Ready` of an export says about an importing cluster.

@@ -1,5 +1,7 @@
 //! Faults of a MultiClusterService: `a` and `c` have endpoints of `shop/web`, clients in `b` use the same name.
 
+#![expect(clippy::too_many_lines, reason = "tables")]
+
 use std::collections::BTreeSet;
 
 use serde_json::json;

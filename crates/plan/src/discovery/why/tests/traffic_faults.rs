@@ -1,5 +1,7 @@
 //! What TrafficPolicies and drained clusters do: it looks like a fault if one does not know of them.
 
+#![expect(clippy::too_many_lines, reason = "tables")]
+
 use portolan_api::policy::ClusterAffinity;
 use portolan_api::traffic::{PropertyRequirement, TrafficArea, TrafficPolicy};
 use serde_json::json;

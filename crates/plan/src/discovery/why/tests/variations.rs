@@ -1,5 +1,7 @@
 //! Variations of the injected faults: causes at each hop that other tables lack.
 
+#![expect(clippy::too_many_lines, reason = "tables")]
+
 use std::time::Duration;
 
 use portolan_object::Object;
