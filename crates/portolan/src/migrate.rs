@@ -16,7 +16,9 @@ use portolan_api::work::{
 };
 use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey, yaml};
-use portolan_plan::kubefed::migrate::{Clusters, Existing, Exists, Migrated, Step, migrate, steps};
+use portolan_plan::kubefed::migrate::{
+    Clusters, Existing, Exists, Migrated, Step, migrate, overrides_beside, steps,
+};
 use portolan_plan::kubefed::type_config::read;
 use portolan_runtime::client::{Delete, Discovery, Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
@@ -206,10 +208,7 @@ impl Migration {
 
     /// The policies and the template come first: they wait for the federated object, and take over when it has let go.
     async fn apply(&self, federated: &Object, of: &FederatedType, migrated: &Migrated) -> Result<()> {
-        let overrides = match &migrated.overrides {
-            Some(overrides) => self.existing(overrides).await?,
-            None => None,
-        };
+        let overrides = self.existing(&overrides_beside(&migrated.policy)).await?;
         let policy = self.existing(&migrated.policy).await?;
         let existing = Existing { overrides, policy, template: self.existing(&migrated.template).await? };
         let steps = steps(federated, migrated, &existing).map_err(|Exists(other)| {
@@ -276,12 +275,16 @@ impl Migration {
     }
 
     async fn write(&self, step: &Step) -> Result<()> {
-        let (Step::Create(object) | Step::Replace(object)) = step;
+        let (Step::Create(object) | Step::Replace(object) | Step::Delete(object)) = step;
         let api = self.hub.resource::<Object>(&self.resource(object)?);
         let name = describe(object);
         let (written, what) = match step {
-            Step::Create(_) => (api.create(object).await, "created"),
-            Step::Replace(_) => (api.replace(object).await, "of an earlier run brought up to date"),
+            Step::Create(_) => (api.create(object).await.map(drop), "created"),
+            Step::Replace(_) => (api.replace(object).await.map(drop), "of an earlier run brought up to date"),
+            Step::Delete(_) => {
+                let options = Delete::background().uid(object.uid());
+                (api.delete(&object.key(), &options).await, "of an earlier run deleted")
+            }
         };
         written.with_context(|| {
             format!("cannot write {name}: run the command again; it goes on where it has ended")

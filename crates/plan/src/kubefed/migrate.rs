@@ -24,7 +24,7 @@ use crate::adoption::policy_of_federated;
 use crate::propagation::overrides::{self, Policy};
 use crate::propagation::prune::prune;
 
-pub use resume::{Existing, Exists, Step, steps};
+pub use resume::{Existing, Exists, Step, overrides_beside, steps};
 
 /// What takes the place of a federated object.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,9 @@
 //! A migration that was interrupted goes on: what an earlier run made is brought up to date, and nothing of others is touched.
 
+use portolan_api::Kind;
 use portolan_api::annotations::policy::MIGRATED_FROM;
+use portolan_api::meta::ObjectMeta;
+use portolan_api::policy::{ClusterOverridePolicy, OverridePolicy};
 use portolan_object::Object;
 use serde_json::json;
 
@@ -24,6 +27,8 @@ pub enum Step {
     Create(Object),
     /// Replace the one of an earlier run, which has the resource version in the object.
     Replace(Object),
+    /// Delete the one of an earlier run: the federated object has no overrides any more.
+    Delete(Object),
 }
 
 /// An object of this kind and name exists that no earlier run made.
@@ -45,12 +50,27 @@ pub fn steps(federated: &Object, migrated: &Migrated, existing: &Existing) -> Re
         Some(found) => Err(Exists(found.clone())),
     };
     let mut steps = Vec::new();
-    if let Some(overrides) = &migrated.overrides {
-        steps.push(step(overrides, &existing.overrides, existing.overrides.as_ref().is_some_and(is_ours))?);
+    let has_overrides = existing.overrides.as_ref().is_some_and(is_ours);
+    match (&migrated.overrides, &existing.overrides) {
+        (Some(overrides), found) => steps.push(step(overrides, found, has_overrides)?),
+        (None, Some(found)) if has_overrides => steps.push(Step::Delete(found.clone())),
+        (None, _) => {}
     }
     steps.push(step(&migrated.policy, &existing.policy, has_policy)?);
     steps.push(step(&migrated.template, &existing.template, has_policy)?);
     Ok(steps)
+}
+
+/// Kind and key of the override policy that an earlier run may have made beside a policy.
+pub fn overrides_beside(policy: &Object) -> Object {
+    let name = policy.name();
+    match policy.namespace() {
+        "" => ClusterOverridePolicy { metadata: ObjectMeta::cluster(name), ..Default::default() }.to_object(),
+        namespace => {
+            let metadata = ObjectMeta::namespaced(namespace, name);
+            OverridePolicy { metadata, ..Default::default() }.to_object()
+        }
+    }
 }
 
 /// The wanted object over the one that exists, with the labels and annotations that the control plane gave that.
@@ -126,11 +146,28 @@ mod tests {
                             assert_eq!(object.label("app"), Some("web"), "{case}");
                             "replace"
                         }
+                        Step::Delete(_) => "delete",
                     });
                     names.collect::<Vec<_>>().join(" ")
                 }
             };
             assert_eq!(said, want, "{case}");
+        }
+    }
+
+    #[test]
+    fn overrides_of_an_earlier_run_go_with_those_of_the_federated_object() {
+        let federated = Object(json!({ "metadata": { "uid": "u" } }));
+        let policy = object("PropagationPolicy", "u", json!({}));
+        let beside = overrides_beside(&policy);
+        assert_eq!((beside.kind(), beside.key()), ("OverridePolicy", policy.key()));
+        let template = object("Deployment", "", json!({}));
+        let migrated = Migrated { template, policy, overrides: None };
+        for (from, want) in [("u", true), ("", false)] {
+            let found = object("OverridePolicy", from, json!({}));
+            let existing = Existing { overrides: Some(found.clone()), ..Existing::default() };
+            let steps = steps(&federated, &migrated, &existing).expect("steps");
+            assert_eq!(steps.contains(&Step::Delete(found)), want, "{from:?}");
         }
     }
 }
