@@ -44,7 +44,7 @@ impl Finding {
     }
 
     /// The finding where other traffic passes.
-    pub(super) fn as_doubt(self) -> Self {
+    pub(super) fn into_doubt(self) -> Self {
         match self {
             Self::Broken { cause, next } | Self::Unclear { cause, next } => Self::Warning { cause, next },
             other => other,
@@ -64,8 +64,8 @@ pub(super) fn of_exporters(found: Vec<Finding>) -> Vec<Finding> {
     found
         .into_iter()
         .map(|finding| match finding {
-            Finding::Unclear { .. } if passes => finding.as_doubt(),
-            Finding::Broken { .. } if is_clear => finding.as_doubt(),
+            Finding::Unclear { .. } if passes => finding.into_doubt(),
+            Finding::Broken { .. } if is_clear => finding.into_doubt(),
             other => other,
         })
         .collect()

@@ -142,7 +142,7 @@ pub(super) fn connection(facts: &Facts, from: &str) -> Vec<Finding> {
         if !found.iter().any(Finding::is_broken) {
             let closed_name = closed_name(facts, from, view, cause, first);
             let is_part = closed.len() < by_name.len();
-            found.insert(0, if is_part { closed_name.as_doubt() } else { closed_name });
+            found.insert(0, if is_part { closed_name.into_doubt() } else { closed_name });
         }
     }
     let open: Vec<String> =

@@ -19,8 +19,12 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 
 /// Gives the federation the form of a MultiClusterService with these providers. The client is not in its own providers.
 fn native(mut facts: Facts, providers: &[&str]) -> Facts {
-    facts.native =
-        Some(Native { providers: names(providers), consumers: names(&["b"]), problem: String::new() });
+    facts.native = Some(Native {
+        providers: names(providers),
+        names_providers: true,
+        consumers: names(&["b"]),
+        problem: String::new(),
+    });
     for member in &mut facts.members {
         let (name, Ok(held)) = (member.name.clone(), &mut member.view) else { continue };
         (held.export, held.import, held.clusterset, held.serves_api) = (None, None, None, false);
