@@ -264,39 +264,3 @@ impl http_body::Body for Answer {
         self.is_over || self.body.is_end_stream()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::future::ready;
-
-    use tokio::io::duplex;
-    use tokio::time::Instant;
-
-    use super::*;
-
-    /// Seconds until a connection whose server `answers` pings, or is stopped, counts as silent; at most a minute.
-    async fn silent_after(answers: bool, another_opens: bool) -> u64 {
-        let (near, far) = duplex(64 << 10);
-        let (sender, mut connection) = h2::client::handshake(near).await.expect("a client needs no answer");
-        let _sender: SendRequest<Bytes> = sender;
-        let mut server = h2::server::handshake(far).await.expect("the client has begun");
-        let pings = connection.ping_pong();
-        let serving =
-            async { if answers { drop(server.accept().await) } else { std::future::pending().await } };
-        let started = Instant::now();
-        tokio::select! {
-            () = silence(pings, || ready(another_opens)) => {}
-            _ = connection => unreachable!("the server stays"),
-            () = serving => unreachable!("the client stays"),
-            () = tokio::time::sleep(Duration::from_secs(60)) => {}
-        }
-        started.elapsed().as_secs()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_on_which_packets_were_lost_is_given_up_once_another_one_opens() {
-        assert_eq!(silent_after(false, true).await, 5);
-        assert_eq!(silent_after(false, false).await, 13);
-        assert_eq!(silent_after(true, true).await, 60);
-    }
-}

@@ -201,17 +201,28 @@ async fn a_stranger_is_not_trusted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_without_a_sign_of_life_is_given_up() {
-    let (ours, mut theirs) = tokio::io::duplex(1 << 20);
-    // Empty settings, and then nothing ever again.
-    theirs.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.expect("written");
-    let connection = http2::open(ours).await.expect("open");
-    let request = Request::get("https://test/").body(Bytes::new()).expect("valid");
-    let started = tokio::time::Instant::now();
-    let error = connection.send(request).await.expect_err("no answer");
-    assert!(!error.is_unprocessed && !error.is_usable, "{error}");
-    assert_eq!(started.elapsed().as_secs(), 20);
-    assert_ne!(theirs.read_u8().await.expect("the preface"), 0);
+async fn a_peer_without_a_sign_of_life_is_given_up_and_sooner_if_another_connection_opens() {
+    for (another_opens, seconds) in [(false, 13), (true, 5)] {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+        // Empty settings, and then nothing ever again.
+        theirs.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.expect("written");
+        let opened = http2::open(ours, move || std::future::ready(another_opens)).await;
+        let request = Request::get("https://test/").body(Bytes::new()).expect("valid");
+        let started = tokio::time::Instant::now();
+        let error = opened.expect("open").send(request).await.expect_err("no answer");
+        assert!(!error.is_unprocessed && !error.is_usable, "{error}");
+        assert_eq!(started.elapsed().as_secs(), seconds);
+        assert_ne!(theirs.read_u8().await.expect("the preface"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_pings_is_kept() {
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    let opened = http2::open(ours, || std::future::ready(true)).await.expect("open");
+    let mut server = h2::server::handshake(theirs).await.expect("the client has begun");
+    let kept = tokio::time::timeout(Duration::from_secs(60), server.accept()).await;
+    assert!(kept.is_err() && !opened.is_closed(), "{kept:?}");
 }
 
 /// A self-signed certificate of X.509 version 1, as `openssl x509 -req` makes it without extensions, and its key.
