@@ -70,14 +70,14 @@ impl Encryption {
 }
 
 impl ValueTransformer for Encryption {
-    fn to_storage(&self, key: &str, value: Bytes) -> Bytes {
+    fn transform_to_storage(&self, key: &str, value: Bytes) -> Bytes {
         match self.providers(key).and_then(<[Provider]>::first) {
             Some(provider) => provider.write(key, value),
             None => value,
         }
     }
 
-    fn from_storage(&self, key: &str, stored: Bytes) -> Result<TransformedValue, TransformError> {
+    fn transform_from_storage(&self, key: &str, stored: Bytes) -> Result<TransformedValue, TransformError> {
         self.read(key, stored).map_err(TransformError::new)
     }
 

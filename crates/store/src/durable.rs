@@ -121,7 +121,7 @@ impl<P: Payload> Durable<P> {
 
 fn encoded<P: Payload>(write: &Write<P>, transformer: &dyn ValueTransformer) -> Option<Bytes> {
     match write {
-        Write::Put(key, value) => Some(transformer.to_storage(key, value.encode())),
+        Write::Put(key, value) => Some(transformer.transform_to_storage(key, value.encode())),
         Write::Delete(_) => None,
     }
 }

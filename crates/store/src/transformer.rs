@@ -5,13 +5,13 @@ use bytes::Bytes;
 /// Changes values on their way to the disk and back.
 pub trait ValueTransformer: Send + Sync {
     /// The form that the new value of `key` gets on disk.
-    fn to_storage(&self, key: &str, value: Bytes) -> Bytes;
+    fn transform_to_storage(&self, key: &str, value: Bytes) -> Bytes;
 
     /// The value of `key` from its form on disk.
     ///
     /// # Errors
     /// [`TransformError`]; the value then counts as damaged.
-    fn from_storage(&self, key: &str, stored: Bytes) -> Result<TransformedValue, TransformError>;
+    fn transform_from_storage(&self, key: &str, stored: Bytes) -> Result<TransformedValue, TransformError>;
 
     /// Whether some values are encrypted, so that replaced ones are overwritten on disk.
     fn hides_values(&self) -> bool;
@@ -42,11 +42,11 @@ impl TransformError {
 pub(crate) struct Unchanged;
 
 impl ValueTransformer for Unchanged {
-    fn to_storage(&self, _: &str, value: Bytes) -> Bytes {
+    fn transform_to_storage(&self, _: &str, value: Bytes) -> Bytes {
         value
     }
 
-    fn from_storage(&self, _: &str, stored: Bytes) -> Result<TransformedValue, TransformError> {
+    fn transform_from_storage(&self, _: &str, stored: Bytes) -> Result<TransformedValue, TransformError> {
         Ok(TransformedValue { bytes: stored, is_stale: false })
     }
 

@@ -86,7 +86,7 @@ fn apply(
     old: Option<&Value>,
 ) -> Result<bool, String> {
     // Most policies are not about most objects: those cost no copy.
-    let Some(resource) = version_for(policy, &Facts::of(call, asked, Some(object), old)) else {
+    let Some(resource) = version_for(policy, &Facts::of(call, asked, Some(&*object), old)) else {
         return Ok(false);
     };
     let budget = Budget::new(OBJECT_COST_LIMIT, &call.interrupt.for_computations());

@@ -37,7 +37,7 @@ fn encryption(providers: &[Value]) -> Encryption {
 /// The value, with `*` when it is stale, or the error.
 fn read(encryption: &Encryption, key: &str, stored: &Bytes) -> Result<String, String> {
     let TransformedValue { bytes, is_stale } =
-        encryption.from_storage(key, stored.clone()).map_err(|error| error.to_string())?;
+        encryption.transform_from_storage(key, stored.clone()).map_err(|error| error.to_string())?;
     let mark = if is_stale { "*" } else { "" };
     Ok(format!("{}{mark}", String::from_utf8_lossy(&bytes)))
 }
@@ -108,13 +108,14 @@ fn what_is_written_is_read_and_no_two_forms_are_the_same() {
         let encryption = encryption(&[provider(name, &[key("k1", 7, length)])]);
         assert!(encryption.hides_values());
         for value in ["", "x", "sixteen bytes !!", &"long ".repeat(50_000)] {
-            let stored = encryption.to_storage(SECRET, Bytes::from(value.to_owned()));
+            let stored = encryption.transform_to_storage(SECRET, Bytes::from(value.to_owned()));
             assert!(starts_with(&stored, &format!("k8s:enc:{name}:v1:k1:")));
             assert_eq!(read(&encryption, SECRET, &stored).as_deref(), Ok(value), "{name} {length}");
-            let again = encryption.to_storage(SECRET, Bytes::from(value.to_owned()));
+            let again = encryption.transform_to_storage(SECRET, Bytes::from(value.to_owned()));
             assert_ne!(stored, again, "{name}: each write has a nonce of its own");
         }
-        let other = encryption.to_storage("core/configmaps/default/c", Bytes::from_static(b"clear"));
+        let other =
+            encryption.transform_to_storage("core/configmaps/default/c", Bytes::from_static(b"clear"));
         assert_eq!(other, "clear", "a resource that is not named");
     }
 }
@@ -123,7 +124,7 @@ fn what_is_written_is_read_and_no_two_forms_are_the_same() {
 fn no_changed_bit_is_taken_for_a_value() {
     for name in ["aesgcm", "secretbox"] {
         let encryption = encryption(&[provider(name, &[key("k1", 7, 32)]), identity()]);
-        let stored = encryption.to_storage(SECRET, Bytes::from_static(b"a value"));
+        let stored = encryption.transform_to_storage(SECRET, Bytes::from_static(b"a value"));
         for bit in 0..stored.len() * 8 {
             let mut changed = stored.to_vec();
             changed[bit / 8] ^= 1 << (bit % 8);
@@ -138,7 +139,7 @@ fn no_changed_bit_is_taken_for_a_value() {
         }
     }
     let gcm = encryption(&[provider("aesgcm", &[key("k1", 7, 32)])]);
-    let stored = gcm.to_storage(SECRET, Bytes::from_static(b"a value"));
+    let stored = gcm.transform_to_storage(SECRET, Bytes::from_static(b"a value"));
     let exchanged = read(&gcm, "core/secrets/default/other", &stored).unwrap_err();
     assert!(exchanged.contains("does not decrypt it"), "the value of another object: {exchanged}");
 }
@@ -146,7 +147,7 @@ fn no_changed_bit_is_taken_for_a_value() {
 #[test]
 fn the_first_key_writes_and_the_others_read() {
     let old = encryption(&[provider("aescbc", &[key("old", 1, 32)]), identity()]);
-    let stored = old.to_storage(SECRET, Bytes::from_static(b"v"));
+    let stored = old.transform_to_storage(SECRET, Bytes::from_static(b"v"));
     assert_eq!(read(&old, SECRET, &stored).as_deref(), Ok("v"));
     assert_eq!(read(&old, SECRET, &Bytes::from_static(b"clear")).as_deref(), Ok("clear*"));
     for rotated in [
@@ -155,7 +156,7 @@ fn the_first_key_writes_and_the_others_read() {
         encryption(&[identity(), provider("aescbc", &[key("old", 1, 32)])]),
     ] {
         assert_eq!(read(&rotated, SECRET, &stored).as_deref(), Ok("v*"));
-        let again = rotated.to_storage(SECRET, Bytes::from_static(b"v"));
+        let again = rotated.transform_to_storage(SECRET, Bytes::from_static(b"v"));
         assert_eq!(read(&rotated, SECRET, &again).as_deref(), Ok("v"));
     }
     assert!(!encryption(&[identity(), provider("aescbc", &[key("old", 1, 32)])]).hides_values());
@@ -164,7 +165,7 @@ fn the_first_key_writes_and_the_others_read() {
 #[test]
 fn values_that_cannot_be_read_say_which_key_is_missing() {
     let old = encryption(&[provider("aescbc", &[key("old", 1, 32)])]);
-    let stored = old.to_storage(SECRET, Bytes::from_static(b"v"));
+    let stored = old.transform_to_storage(SECRET, Bytes::from_static(b"v"));
     let lacking = encryption(&[provider("aescbc", &[key("new", 2, 32)]), identity()]);
     let elsewhere =
         parse(&configuration(&["configmaps"], &[provider("aescbc", &[key("old", 1, 32)])])).unwrap();
@@ -183,8 +184,8 @@ fn values_that_cannot_be_read_say_which_key_is_missing() {
         clear.starts_with("it is not encrypted, and the encryption configuration has no provider identity"),
         "{clear}"
     );
-    let sealed =
-        encryption(&[provider("aesgcm", &[key("k", 1, 32)])]).to_storage(SECRET, Bytes::from_static(b"v"));
+    let sealed = encryption(&[provider("aesgcm", &[key("k", 1, 32)])])
+        .transform_to_storage(SECRET, Bytes::from_static(b"v"));
     let other = encryption(&[provider("aesgcm", &[key("k", 2, 32)])]);
     let refused = read(&other, SECRET, &sealed).unwrap_err();
     assert!(refused.starts_with("key \"k\" of provider aesgcm does not decrypt it"), "{refused}");
@@ -216,7 +217,7 @@ fn the_first_entry_that_names_a_resource_counts() {
         ("policy.karmada.io/propagationpolicies/default/p", Some(4)),
     ];
     for (object, want) in cases {
-        let stored = all.to_storage(object, Bytes::from_static(b"v"));
+        let stored = all.transform_to_storage(object, Bytes::from_static(b"v"));
         let by = (1..=4).find(|byte| {
             let one =
                 parse(&configuration(&["*.*"], &[provider("secretbox", &[key("k", *byte, 32)])])).unwrap();

@@ -142,7 +142,7 @@ impl<P: Payload> StateLoader<'_, P> {
     /// The value of a row, and whether new values are stored in another form.
     fn decode(&self, key: &str, bytes: Bytes, revision: Revision) -> Result<(P, bool), String> {
         let TransformedValue { bytes, is_stale } =
-            self.transformer.from_storage(key, bytes).map_err(|error| error.to_string())?;
+            self.transformer.transform_from_storage(key, bytes).map_err(|error| error.to_string())?;
         let value = P::decode(bytes, revision).map_err(|error| error.to_string())?;
         Ok((value, is_stale))
     }

@@ -125,9 +125,9 @@ fn rewrite(
 /// The new form of a row; `None` if it has it, or cannot be read.
 fn replacement(row: &LogRow, store: StoreId, transformer: &dyn ValueTransformer) -> Option<Replacement> {
     let RowValue::Intact(stored) = &row.value else { return None };
-    let read: Result<_, TransformError> = transformer.from_storage(&row.key, stored.clone());
+    let read: Result<_, TransformError> = transformer.transform_from_storage(&row.key, stored.clone());
     let value = read.ok().filter(|read| read.is_stale)?.bytes;
-    let value = transformer.to_storage(&row.key, value);
+    let value = transformer.transform_to_storage(&row.key, value);
     let header = RowHeader {
         revision: row.revision,
         key: &row.key,

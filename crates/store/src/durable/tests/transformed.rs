@@ -14,12 +14,12 @@ struct Reversed {
 }
 
 impl ValueTransformer for Reversed {
-    fn to_storage(&self, _: &str, value: Bytes) -> Bytes {
+    fn transform_to_storage(&self, _: &str, value: Bytes) -> Bytes {
         let reversed = value.iter().rev().copied();
         [self.writes, b'!'].into_iter().chain(reversed).collect()
     }
 
-    fn from_storage(&self, _: &str, stored: Bytes) -> Result<TransformedValue, TransformError> {
+    fn transform_from_storage(&self, _: &str, stored: Bytes) -> Result<TransformedValue, TransformError> {
         match stored.first_chunk::<2>() {
             Some([key, b'!']) if self.reads.contains(key) => {
                 let bytes = stored[2..].iter().rev().copied().collect();
