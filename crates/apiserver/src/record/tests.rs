@@ -29,7 +29,7 @@ const OBJECT: &str = r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resou
 #[test]
 fn a_stamped_record_is_a_frame_with_slices() {
     let record = stamped(Change::Added, 42);
-    assert_eq!(text(record.frame()), format!("{{\"type\":\"ADDED\",\"object\":{OBJECT}}}\n"));
+    assert_eq!(text(&record.frame()), format!("{{\"type\":\"ADDED\",\"object\":{OBJECT}}}\n"));
     assert_eq!(text(&record.object()), OBJECT);
     let metadata = r#""metadata":{"resourceVersion":"42","labels":{"l":"1"},"name":"a","uid":"u"}"#;
     assert_eq!(text(&record.metadata()), metadata);
