@@ -63,8 +63,8 @@ pub(crate) fn answer_kubectl(words: &[OsString]) -> Result<()> {
     // Before anything is written of a word, kubectl offers names, and flags only where there are none.
     let only_names = words_end_empty && !candidates.iter().all(is_flag);
     let mut output = std::io::stdout().lock();
-    let shown = candidates.iter().filter(|one| !one.is_hide_set() && !(only_names && is_flag(one)));
-    for candidate in shown {
+    let is_left_out = |one: &CompletionCandidate| one.is_hide_set() || (only_names && is_flag(one));
+    for candidate in candidates.iter().filter(|one| !is_left_out(one)) {
         write!(output, "{}", candidate.get_value().to_string_lossy())?;
         if let Some(help) = candidate.get_help() {
             write!(output, "\t{}", help.to_string().lines().next().unwrap_or_default())?;

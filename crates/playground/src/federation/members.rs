@@ -36,7 +36,7 @@ struct Slot {
 }
 
 enum Machine {
-    Up { member: Member, is_paused: bool },
+    Up { member: Box<Member>, is_paused: bool },
     Down(StoppedApiServer),
 }
 
@@ -80,7 +80,7 @@ impl Members {
     pub(super) async fn add(&mut self, cluster: &Cluster, index: u8) -> Result<ContextEntry, StartError> {
         let member = member::start(cluster, index, Start::First, &self.settings, &self.scope).await?;
         let context = member.join(&self.hub, cluster, &self.settings.clock).await;
-        let machine = Mutex::new(Machine::Up { member, is_paused: false });
+        let machine = Mutex::new(Machine::Up { member: Box::new(member), is_paused: false });
         self.members.push(Slot { cluster: cluster.clone(), index, machine });
         Ok(context.in_cluster(&cluster.name)?)
     }
@@ -185,7 +185,7 @@ impl Members {
         match member::start(&slot.cluster, slot.index, start, &self.settings, &self.scope).await {
             Ok(member) => {
                 let agent = member.restart_agent(&slot.cluster, &self.settings.clock).await;
-                *machine = Machine::Up { member, is_paused: false };
+                *machine = Machine::Up { member: Box::new(member), is_paused: false };
                 Ok(agent.in_cluster(&slot.cluster.name).map_err(StartError::from)?)
             }
             Err(error) => {
