@@ -72,7 +72,7 @@ pub(super) fn start(caches: &Caches, provisioner: Provisioner, clock: &Clock, sc
         let named = |volume: &Arc<Object>| claim_of(volume).as_ref() == Some(&change.key);
         all.list()
             .iter()
-            .filter(|volume| named(*volume))
+            .filter(|volume| named(volume))
             .for_each(|volume| adder.add(Key::Volume(volume.key())));
     });
     let (adder, waiting) = (queue.clone(), claims.clone());
