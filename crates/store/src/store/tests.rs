@@ -277,3 +277,21 @@ async fn a_closed_store_reads_but_does_not_write() {
     assert!(matches!(refused, Err(CommitError::Unavailable { source: Unavailable::Closed })), "{refused:?}");
     assert_eq!(store.get("a").map(|value| value.modified), Some(Revision(1)));
 }
+
+#[tokio::test]
+async fn replaced_values_are_those_of_the_history() {
+    let store = Store::in_memory_with(Limits { events: 4, ..Limits::default() });
+    for batch in [put("a", "1"), put("b", "2"), put("a", "3"), put("a", "4"), delete("b"), put("c", "5")] {
+        store.commit(batch).await.expect("no guard");
+    }
+    let replaced = |after, to, limit| {
+        let (values, last) = store.replaced(Revision(after), Revision(to), limit);
+        (values.iter().map(|value| value.0.clone()).collect::<Vec<_>>(), last.0)
+    };
+    let found = |values: &[&str], last| (values.iter().map(ToString::to_string).collect::<Vec<_>>(), last);
+    // The first two writes are not in the history any more.
+    assert_eq!(replaced(0, 6, 10), found(&["1", "3", "2"], 6));
+    assert_eq!(replaced(0, 6, 2), found(&["1", "3"], 4));
+    assert_eq!(replaced(4, 5, 10), found(&["2"], 5));
+    assert_eq!(replaced(6, 6, 10), found(&[], 6));
+}
