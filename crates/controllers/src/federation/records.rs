@@ -45,6 +45,15 @@ pub(super) struct ZoneReport {
     pub(super) is_cleared: bool,
 }
 
+/// What was to be written into a zone, and how that went.
+struct Publication<'a> {
+    zone: &'a str,
+    wanted: &'a [Wanted],
+    /// Services without a name in the zone.
+    unnamed: &'a [Unnamed],
+    written: &'a Written,
+}
+
 /// Writes records.
 pub(super) struct Records {
     pub(super) observer: Observer,
@@ -163,7 +172,13 @@ impl Records {
                 let there = wanted.iter().filter(|one| !left.contains(&one.set.name)).count();
                 zone.record_sets = i64::try_from(there).unwrap_or(i64::MAX);
                 let is_cleared = is_clearing && written.failed.is_empty();
-                self.report_services(&mut writer, &zone.zone, observed, &wanted, &unnamed, &written);
+                let publication = Publication {
+                    zone: &target.zone.zone,
+                    wanted: &wanted,
+                    unnamed: &unnamed,
+                    written: &written,
+                };
+                self.report_services(&mut writer, observed, &publication);
                 if !failures.is_empty() {
                     self.report_zone(federation, &mut writer, &zone);
                 }
@@ -216,15 +231,8 @@ impl Records {
     }
 
     /// Emits events on Services: for what changed, and for what cannot be written and was not said before.
-    fn report_services(
-        &self,
-        writer: &mut ZoneWriter,
-        zone: &str,
-        observed: &Observed,
-        wanted: &[Wanted],
-        unnamed: &[Unnamed],
-        written: &Written,
-    ) {
+    fn report_services(&self, writer: &mut ZoneWriter, observed: &Observed, publication: &Publication<'_>) {
+        let Publication { zone, wanted, unnamed, written } = publication;
         let events = &self.observer.hub.events;
         let of_name: BTreeMap<&DomainName, &str> =
             wanted.iter().map(|one| (&one.set.name, one.resource.as_str())).collect();

@@ -13,11 +13,14 @@ use portolan_plan::federation::dns::record::DomainName;
 /// The key that signs messages, if the zone has one.
 type Key = Option<TransactionKey>;
 
+/// A zone, and a secondary of it.
+type Place = (DomainName, SocketAddr);
+
 /// Secondaries that are being told, by zone and address. A further change meanwhile is noted with the key, and told afterwards: one
 /// message stands for all changes before it.
 #[derive(Debug, Clone)]
 pub(super) struct Notifier {
-    running: Arc<Mutex<BTreeMap<(DomainName, SocketAddr), Option<Key>>>>,
+    running: Arc<Mutex<BTreeMap<Place, Option<Key>>>>,
     scope: Shutdown,
 }
 
@@ -55,7 +58,7 @@ impl Notifier {
     }
 
     /// The key for the next message to a secondary; `None` if nothing has changed since the last one.
-    fn next(&self, place: &(DomainName, SocketAddr)) -> Option<Key> {
+    fn next(&self, place: &Place) -> Option<Key> {
         let mut running = self.running.lock();
         let next = running.get_mut(place).and_then(Option::take);
         if next.is_none() {
