@@ -71,7 +71,7 @@ use problems::Problems;
 use refusals::Refusals;
 use sightings::Sightings;
 use site::Site;
-use traffic::{place, said};
+use traffic::{place, properties_changed, said};
 use withdrawal::Withdrawals;
 
 /// Concurrent reconciliations of imports per member.
@@ -186,8 +186,7 @@ impl Discovery {
     fn follow_properties(self: &Arc<Self>) {
         let discovery = Arc::downgrade(self);
         self.profiles.observe(move |change| {
-            let properties = |profile: &Arc<ClusterProfile>| profile.status.properties.clone();
-            if change.old.as_ref().map(properties) != change.new.as_ref().map(properties)
+            if properties_changed(change)
                 && let Some(discovery) = discovery.upgrade()
             {
                 discovery.queue_governed();

@@ -13,7 +13,7 @@ use portolan_runtime::client::Patch;
 use portolan_runtime::{Cache, ClientError, Outcome, Queue, Reconciler, driver};
 use serde_json::json;
 
-use super::traffic::{place, said};
+use super::traffic::{place, properties_changed, said};
 use crate::hub::Hub;
 use crate::missing::ignore_missing;
 
@@ -43,8 +43,7 @@ pub(super) fn start(hub: &Hub, policies: &Cache<TrafficPolicy>, profiles: &Cache
     });
     let (changed, all) = (queue.clone(), policies.clone());
     profiles.observe(move |change| {
-        let before = change.old.as_deref().map(|profile| &profile.status.properties);
-        if before != change.new.as_deref().map(|profile| &profile.status.properties) {
+        if properties_changed(change) {
             all.keys().into_iter().for_each(|key| changed.add(key));
         }
     });

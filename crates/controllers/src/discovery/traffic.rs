@@ -1,15 +1,18 @@
 //! How a member uses the exporters of a service: by the facts, by TrafficPolicies, and by drained clusters.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use portolan_api::annotations::cluster::DRAINED;
 use portolan_api::cluster::Cluster;
+use portolan_api::inventory::ClusterProfile;
 use portolan_api::traffic::TrafficPolicy;
 use portolan_object::ObjectKey;
 use portolan_plan::discovery::properties::{Properties, required};
 use portolan_plan::discovery::routing::{Exporting, Routing, routing};
 use portolan_plan::discovery::traffic_policy::{ExporterState, policies_of};
 use portolan_runtime::ClusterName;
+use portolan_runtime::cache::Change;
 
 use super::Discovery;
 use super::exporters_read::not_ready_since;
@@ -113,6 +116,12 @@ impl Discovery {
 pub(super) fn place(cluster: &Cluster) -> impl PartialEq {
     let spec = &cluster.spec;
     (&spec.provider, &spec.region, &spec.zone, &spec.zones, &cluster.metadata.labels)
+}
+
+/// Whether the properties of a cluster changed, by which TrafficPolicies select it.
+pub(super) fn properties_changed(change: &Change<ClusterProfile>) -> bool {
+    let properties = |profile: &Arc<ClusterProfile>| profile.status.properties.clone();
+    change.old.as_ref().map(properties) != change.new.as_ref().map(properties)
 }
 
 /// What a TrafficPolicy says: a change of its status alone changes no traffic.
