@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use portolan_api::cluster::Cluster;
+use portolan_object::ObjectKey;
 
 /// What the control plane's own objects say about a member.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -87,4 +88,9 @@ pub struct Native {
     pub consumers: BTreeSet<String>,
     /// Message of the conditions that are false; empty if none is.
     pub problem: String,
+}
+
+/// `MultiClusterService namespace/name`.
+pub(super) fn title_of_native(service: &ObjectKey) -> String {
+    format!("MultiClusterService {service}")
 }

@@ -4,7 +4,7 @@ use portolan_api::kubernetes::{Service, View as _};
 
 use super::facts::{Facts, Member, View};
 use super::finding::{Finding, joined, of_exporters};
-use super::known::{HubKind, Native};
+use super::known::{HubKind, Native, title_of_native};
 use super::traffic;
 use super::unwritten::why_unwritten;
 
@@ -23,11 +23,11 @@ pub(super) fn providers(facts: &Facts, native: &Native) -> Vec<Finding> {
             found.push(Finding::broken(
                 format!(
                     "{} names {name} as provider, and {name} has not joined this federation",
-                    title(facts)
+                    title_of_native(&facts.service)
                 ),
                 format!(
                     "spec.providerClusters of {}; `portolan get clusters` lists the members",
-                    title(facts)
+                    title_of_native(&facts.service)
                 ),
             ));
             continue;
@@ -73,21 +73,22 @@ pub(super) fn consumer(facts: &Facts, native: &Native, from: &str) -> Vec<Findin
         if let Some(hidden) = traffic::hidden(facts, member).filter(|_| !native.providers.contains(from)) {
             return vec![hidden];
         }
-        let mut found = vec![Finding::Good(format!("{from} is a consumer of {}", title(facts)))];
+        let mut found =
+            vec![Finding::Good(format!("{from} is a consumer of {}", title_of_native(&facts.service)))];
         found.extend(traffic::unread(facts));
         return found;
     }
     if native.providers.contains(from) {
         return vec![Finding::Good(format!(
             "{from} is a provider and no consumer of {}: its clients reach the endpoints of {from}",
-            title(facts)
+            title_of_native(&facts.service)
         ))];
     }
     vec![Finding::broken(
-        format!("{from} is no consumer of {}", title(facts)),
+        format!("{from} is no consumer of {}", title_of_native(&facts.service)),
         format!(
             "spec.consumerClusters of {} on the control plane, if clients in {from} shall have it",
-            title(facts)
+            title_of_native(&facts.service)
         ),
     )]
 }
@@ -157,9 +158,4 @@ pub(super) fn unread(facts: &Facts) -> Vec<Finding> {
             )
         })
         .collect()
-}
-
-/// `MultiClusterService namespace/name`.
-pub(super) fn title(facts: &Facts) -> String {
-    format!("MultiClusterService {}", facts.service)
 }

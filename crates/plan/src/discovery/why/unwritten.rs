@@ -4,8 +4,7 @@ use portolan_api::conditions::multicluster;
 use portolan_api::kubernetes::condition;
 
 use super::facts::{Facts, Member, Namespace, View};
-use super::known::HubKind;
-use super::native;
+use super::known::{HubKind, title_of_native};
 
 /// Cause and next step for an object of the import that is missing or outdated in `member`.
 pub(super) fn why_unwritten(facts: &Facts, member: &Member, view: &View) -> (String, String) {
@@ -98,7 +97,7 @@ fn without_namespace(facts: &Facts, from: &str, view: &View) -> Option<(String, 
 /// What the conditions of a MultiClusterService say.
 fn told_by_the_service(facts: &Facts) -> Option<(String, String)> {
     let native = facts.native().filter(|native| !native.problem.is_empty())?;
-    let (title, service) = (native::title(facts), &facts.service);
+    let (title, service) = (title_of_native(&facts.service), &facts.service);
     Some((
         native.problem.clone(),
         format!(
