@@ -59,6 +59,8 @@ pub(crate) fn statuses(
             needing.iter_mut().for_each(|recount| recount.add(&counter, Objects::Number(number), now));
             continue;
         }
+        // Without objects, a line is zero.
+        needing.iter_mut().for_each(|recount| recount.add(&counter, Objects::Read(&[]), now));
         for items in server.store.items(&Query::prefix(collection))?.chunks(DECODED) {
             let objects: Vec<Value> = items.iter().map(|item| item.value.value()).collect();
             needing.iter_mut().for_each(|recount| recount.add(&counter, Objects::Read(&objects), now));

@@ -108,15 +108,16 @@ async fn refusals_and_watches_are_recorded() {
 #[tokio::test]
 async fn bodies_in_yaml_are_recorded_as_objects() {
     let (cluster, path, _folder) = start().await;
-    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: y}\ndata: {k: v}\n";
+    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\ndata: {k: v}\n";
     let made = cluster.send("POST", CONFIG_MAPS, &[("content-type", "application/yaml")], yaml).await;
     assert_eq!(made.code, 201, "{}", made.text);
-    let seen = event(&path, |event| event["objectRef"]["name"] == "y").await;
+    let seen = event(&path, |event| event["objectRef"]["name"] == "one").await;
     assert_eq!(seen["requestObject"]["data"], json!({ "k": "v" }));
-    let applied = format!("{CONFIG_MAPS}/z?fieldManager=m");
-    let made =
-        cluster.send("PATCH", &applied, &[crate::cluster::APPLY], yaml.replace("name: y", "name: z")).await;
+    let applied = format!("{CONFIG_MAPS}/two?fieldManager=m");
+    let made = cluster
+        .send("PATCH", &applied, &[crate::cluster::APPLY], yaml.replace("name: one", "name: two"))
+        .await;
     assert_eq!(made.code, 201, "{}", made.text);
-    let seen = event(&path, |event| event["verb"] == "patch" && event["objectRef"]["name"] == "z").await;
-    assert_eq!(seen["requestObject"]["metadata"], json!({ "name": "z" }));
+    let seen = event(&path, |event| event["verb"] == "patch" && event["objectRef"]["name"] == "two").await;
+    assert_eq!(seen["requestObject"]["metadata"], json!({ "name": "two" }));
 }

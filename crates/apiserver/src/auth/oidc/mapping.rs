@@ -81,7 +81,7 @@ impl Mapping {
             Some(source) => evaluation.texts("groups", source)?,
             None => Vec::new(),
         };
-        let mut user = User::new(name, groups);
+        let mut user = User::new(name, groups.iter().cloned());
         if let Some(source) = &self.uid {
             user.uid = evaluation.text("uid", source)?;
         }
@@ -93,11 +93,14 @@ impl Mapping {
                 user.extra.insert(key.clone(), values);
             }
         }
-        self.check(&evaluation, &user)?;
+        // Rules see the groups of the provider only, without `system:authenticated`.
+        let mut shown = user.to_value();
+        shown["groups"] = Value::from(groups);
+        self.check(&evaluation, &shown)?;
         Ok(user)
     }
 
-    fn check(&self, evaluation: &Evaluation<'_>, user: &User) -> Result<(), String> {
+    fn check(&self, evaluation: &Evaluation<'_>, user: &Value) -> Result<(), String> {
         for (name, want) in &self.required {
             let found = evaluation.claims.get(name);
             let found = found.ok_or_else(|| format!("required claim {name} not present in ID token"))?;
@@ -109,7 +112,7 @@ impl Mapping {
         }
         hold(&self.claim_rules, &evaluation.variables, &evaluation.budget)?;
         let mut variables = Variables::default();
-        variables.bind("user", &user.to_value());
+        variables.bind("user", user);
         hold(&self.user_rules, &variables, &evaluation.budget)
     }
 }
