@@ -75,11 +75,15 @@ async fn a_namespace_of_the_user_gets_the_labels_of_the_set() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_of_another_manager_is_left_alone_and_told_of_once() {
-    let federation = Federation::start(&["eu"]).await;
+    let mut federation = Federation::start(&["us"]).await;
+    // The manager of a profile cannot change: it is there before the cluster joins.
+    federation.hub.when_there("v1/Namespace", "portolan-clusters").await;
+    let other = json!({ "apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "ClusterProfile",
+        "metadata": { "namespace": "portolan-clusters", "name": "eu" },
+        "spec": { "clusterManager": { "name": "other" } } });
+    federation.hub.create(other).await;
+    federation.join("eu").await;
     let hub = &federation.hub;
-    hub.when_there(PROFILE, "portolan-clusters/eu").await;
-    let other = json!({ "spec": { "clusterManager": { "name": "other" } } });
-    hub.patch(PROFILE, "portolan-clusters/eu", other).await;
     let told = async || {
         let events = Resource::namespaced("", "v1", "Event", "events");
         let listed = hub.client.resource::<Object>(&events).list(&Selection::all()).await.expect("events");
