@@ -45,10 +45,13 @@ impl Refusal {
                 "take the change back, or delete the object in the cluster; it is then made again as the template says"
             }
             Self::TooLarge => "make the object smaller, or split it into several",
-            Self::Forbidden => "remove the rule in the cluster that forbids it, or change the template",
+            Self::Forbidden => {
+                "give the account of the control plane there the right, or remove the rule there that forbids it; \
+                 `portolan cluster permissions` tells and grants what it needs"
+            }
             Self::Invalid => "change the template or the override policy",
             Self::Contested => {
-                "look at metadata.managedFields of the object in the cluster, and stop the other writer"
+                "something in the cluster changes the object all the time: look at its managedFields, and stop the other writer"
             }
             Self::Busy => "it is tried again when the cluster allows",
             Self::Unreachable => "it is tried again; the condition Ready of the cluster has more",
@@ -127,7 +130,10 @@ impl Refusal {
                 format!("take the change back, or delete the object in {cluster}: it is then made again")
             }
             Self::TooLarge => "make the object smaller, or split it into several".to_owned(),
-            Self::Forbidden => format!("remove the rule in {cluster} that forbids it, or change the object"),
+            Self::Forbidden => format!(
+                "remove the rule in {cluster} that forbids it, or give the control plane's account the right: portolan cluster \
+                 permissions {cluster}"
+            ),
             Self::Invalid => change,
             Self::Contested => {
                 format!(
