@@ -164,7 +164,7 @@ mod tests {
                 });
                 count
             });
-        let wait = || tokio::time::sleep(Duration::from_millis(3500));
+        let wait = || tokio::time::sleep(Duration::from_millis(3600));
         let seen = || counts.each_ref().map(|count| count.load(Ordering::Relaxed));
         wait().await;
         assert_eq!(seen(), [3, 3, 3]);

@@ -27,7 +27,7 @@ use crate::federation::nodes::{self, MemberNodes, NodeError};
 use crate::federation::pod_metrics;
 use crate::federation::probes;
 use crate::federation::pull;
-use crate::federation::site::{MachineAddresses, MemberSite};
+use crate::federation::site::{ApiServerAddress, MachineAddresses, MemberSite};
 use crate::federation::storage;
 use crate::network::Network;
 use crate::sandbox::Host;
@@ -168,13 +168,6 @@ async fn start_machines(
     dns::start(site, &caches, scope).await?;
     probes::start(site, &caches, scope);
     Ok(nodes)
-}
-
-/// Address of a member's API server, and how the control plane verifies its certificate.
-pub(super) struct ApiServerAddress {
-    pub(super) url: String,
-    pub(super) ca_pem: String,
-    pub(super) insecure_skip_verify: bool,
 }
 
 impl Member {

@@ -15,7 +15,7 @@ use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
 
 use crate::federation::error::MemberError;
-use crate::federation::member::ApiServerAddress;
+use crate::federation::site::ApiServerAddress;
 
 /// Life of the token by which a member registers at once.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(600);

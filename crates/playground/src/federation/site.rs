@@ -49,6 +49,13 @@ impl MachineAddresses {
     }
 }
 
+/// Address of a member's API server, and how the control plane verifies its certificate.
+pub(super) struct ApiServerAddress {
+    pub(super) url: String,
+    pub(super) ca_pem: String,
+    pub(super) insecure_skip_verify: bool,
+}
+
 /// Everything that the nodes and the DNS server of a member are started with.
 pub(super) struct MemberSite<'a> {
     /// Configuration of the member.

@@ -36,8 +36,6 @@ use listing::Listing;
 use progress::{End, Failure, Pause, Progress, Request};
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
-/// While no connection can be opened. All caches of a server wait for the same attempt.
-const UNREACHABLE_BACKOFF: Backoff = Backoff { longest: Duration::from_secs(3), ..BACKOFF };
 /// Time between two events of a streaming list. Servers that do not know streaming lists never send the closing
 /// bookmark.
 const STREAMING_LIST_SILENCE: Duration = Duration::from_secs(3);
@@ -220,9 +218,7 @@ impl<T: Content> Reflector<T> {
         let is_visible = failures > ORDINARY_FAILURES;
         self.shared.failed(error.to_string(), error.refusal(), is_visible);
         let started = Instant::now();
-        let is_unreachable = matches!(error, ReflectorError::Client(ClientError::Unreachable { .. }));
-        let backoff = if is_unreachable { UNREACHABLE_BACKOFF } else { BACKOFF };
-        let delay = backoff.random_delay(failures).max(at_least);
+        let delay = BACKOFF.random_delay(failures).max(at_least);
         tokio::time::sleep(at_least).await;
         tokio::select! {
             () = tokio::time::sleep_until(started + delay) => {}
