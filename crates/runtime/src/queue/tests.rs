@@ -86,6 +86,20 @@ async fn failures_back_off_and_success_forgets_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_failed_because_a_server_was_away_is_tried_within_seconds() {
+    let queue = lanes();
+    queue.add("a".to_owned());
+    let mut longest = Duration::ZERO;
+    for _ in 0..14 {
+        let before = Instant::now();
+        let key = queue.next().await.expect("an open queue");
+        longest = longest.max(before.elapsed());
+        queue.finish(key, Next::BackoffUnreachable);
+    }
+    assert!(longest > Duration::from_secs(2) && longest < Duration::from_secs(4), "{longest:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_shortest_delay_holds_and_an_addition_ends_it() {
     let queue = lanes();
     let started = Instant::now();
