@@ -157,8 +157,10 @@ impl ApiServer {
         let quotas = priority::on_own_thread("quotas", quotas::recount::run(Arc::clone(&started.server)));
         started.tasks.spawn(quotas.map_err(|source| StartError::Thread { source })?);
         started.tasks.spawn(event_expiry::run(Arc::clone(&started.server)));
-        let packing = priority::on_own_thread("packing", packing::run(Arc::clone(&started.server)));
-        started.tasks.spawn(packing.map_err(|source| StartError::Thread { source })?);
+        let (waiting, compressing) = packing::tasks(&started.server);
+        started.tasks.spawn(waiting);
+        let compressing = priority::on_own_thread("packing", compressing);
+        started.tasks.spawn(compressing.map_err(|source| StartError::Thread { source })?);
         Ok(started)
     }
 

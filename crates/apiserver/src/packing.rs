@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use portolan_packing::Packer;
 use portolan_store::{Query, Revision, Store};
+use tokio::sync::mpsc;
 
 use crate::record::Record;
 use crate::server::Server;
@@ -17,17 +18,37 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// Objects that are read from the store at once.
 const BATCH: usize = 256;
 
-/// Repeats passes until the server stops. It computes for long, so it needs a thread of its own.
-pub(crate) async fn run(server: Arc<Server>) {
-    let packing = async {
+/// Two tasks that repeat passes until the server stops: one that waits, and one that compresses. The second one computes for
+/// long, so it needs a thread of its own; it has no timers, because the runtime may end before its thread.
+pub(crate) fn tasks(
+    server: &Arc<Server>,
+) -> (impl Future<Output = ()> + Send + 'static, impl Future<Output = ()> + Send + 'static) {
+    let (due, passes) = mpsc::channel(1);
+    let stopping = server.stopping.clone();
+    let waiting = async move {
+        let ticks = async {
+            loop {
+                tokio::time::sleep(INTERVAL).await;
+                if due.send(()).await.is_err() {
+                    return;
+                }
+            }
+        };
+        stopping.run_until_cancelled(ticks).await;
+    };
+    (waiting, compress(Arc::clone(server), passes))
+}
+
+/// Makes a pass for each message.
+async fn compress(server: Arc<Server>, mut due: mpsc::Receiver<()>) {
+    let compressing = async {
         let mut passes = Passes::default();
-        loop {
-            tokio::time::sleep(INTERVAL).await;
+        while due.recv().await.is_some() {
             passes.replaced(&server.store).await;
             passes.stored(&server.store).await;
         }
     };
-    server.stopping.run_until_cancelled(packing).await;
+    server.stopping.run_until_cancelled(compressing).await;
 }
 
 #[derive(Default)]
