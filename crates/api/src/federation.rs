@@ -4,6 +4,7 @@
 //! namespaces and kinds of the hub are.
 
 mod built_in;
+mod credentials;
 mod dns;
 mod providers;
 
@@ -15,10 +16,10 @@ use crate::meta::{Condition, LabelSelector};
 use crate::schema::is_default;
 
 pub use built_in::{BuiltInProvider, ClientRegion, ZoneNameServer, ZoneTransfers};
+pub use credentials::{DEFAULT_ALGORITHM, SecretReference, TsigKey};
 pub use dns::{ClusterPlace, FederationDns, FederationZone, PublishedZone};
 pub use providers::{
-    CoreDnsProvider, DEFAULT_ALGORITHM, DEFAULT_PREFIX, DnsProvider, ExternalDnsProvider, Rfc2136Provider,
-    Route53Provider, SecretReference, TsigKey,
+    CoreDnsProvider, DEFAULT_PREFIX, DnsProvider, ExternalDnsProvider, Rfc2136Provider, Route53Provider,
 };
 
 /// Longest name of a federation, which is a label of DNS names and the value of a label (RFC 1123).

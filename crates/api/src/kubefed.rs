@@ -3,6 +3,7 @@
 //! A federated object, such as a FederatedDeployment, holds the template of a Deployment, the clusters that get it, and
 //! the changes for single clusters.
 
+mod api_resource;
 mod cluster;
 mod config;
 mod dns;
@@ -12,6 +13,7 @@ mod service_status;
 mod type_config;
 mod types;
 
+pub use api_resource::ApiResource;
 pub use cluster::{
     CLUSTER_FINALIZER, CLUSTER_UID, COMMON_LABELS, ClusterSecret, KubeFedCluster, KubeFedClusterCondition,
     KubeFedClusterSpec, KubeFedClusterStatus, TlsValidation,
@@ -34,7 +36,7 @@ pub use preferences::{
 };
 pub use service_status::{FederatedServiceStatus, ServiceClusterStatus};
 pub use type_config::{
-    ApiResource, ControllerStatus, FederatedTypeConfig, FederatedTypeConfigSpec, FederatedTypeConfigStatus,
+    ControllerStatus, FederatedTypeConfig, FederatedTypeConfigSpec, FederatedTypeConfigStatus,
     TYPE_CONFIG_FINALIZER,
 };
 pub use types::{BUILT_IN, BuiltIn, FederatedType, TypeName, plural};

@@ -9,6 +9,8 @@ use dnswire::base::iana::{Opcode, Rcode};
 use crate::client_subnet::{SUBNET_OPTION, Subnet};
 use crate::name::Name;
 
+/// Maximum size of a UDP answer in octets, even if the client allows more: avoids IP fragmentation (DNS flag day 2020).
+pub(crate) const MAX_UDP: u16 = 1232;
 /// Octets of a message header.
 pub(crate) const HEADER: usize = 12;
 /// Octets of type and class after the name in a question.

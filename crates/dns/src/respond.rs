@@ -17,13 +17,11 @@ use crate::name::Name;
 use crate::public::nearness::Place;
 use crate::public::signed;
 use crate::record_set::{A, AAAA, CNAME, RecordSet, SOA};
-use crate::request::{self, Edns, HEADER, OPT, Request};
+use crate::request::{self, Edns, HEADER, MAX_UDP, OPT, Request};
 use crate::service::set_of;
 use crate::zone::Zone;
 use crate::zones::{Snapshot, ZoneLookup};
 
-/// Maximum size of a UDP answer in octets, even if the client allows more: avoids IP fragmentation (DNS flag day 2020).
-pub(crate) const MAX_UDP: u16 = 1232;
 /// Maximum size of a UDP answer in octets without EDNS (RFC 1035).
 const PLAIN_UDP: u16 = 512;
 const MAX_TCP: usize = 65_535;

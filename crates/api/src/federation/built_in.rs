@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::providers::TsigKey;
+use super::credentials::TsigKey;
 use crate::schema::is_default;
 
 /// The DNS server of the control plane.

@@ -5,11 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::built_in::BuiltInProvider;
+use super::credentials::{SecretReference, TsigKey};
 use crate::names::SYSTEM_NAMESPACE;
 use crate::schema::is_default;
 
-/// TSIG algorithm when none is given.
-pub const DEFAULT_ALGORITHM: &str = "hmac-sha256";
 /// First part of the keys in etcd when none is given.
 pub const DEFAULT_PREFIX: &str = "/skydns";
 
@@ -55,22 +54,6 @@ pub struct Rfc2136Provider {
     /// Key that signs every message. Absent for a server that decides by address.
     #[serde(skip_serializing_if = "is_default")]
     pub tsig: Option<TsigKey>,
-}
-
-/// A shared key (RFC 8945).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct TsigKey {
-    /// Name of the key at the server.
-    #[schemars(length(min = 1, max = 253))]
-    pub key_name: String,
-    /// `hmac-sha256` when absent; also `hmac-sha384`, `hmac-sha512` and `hmac-sha1`.
-    #[serde(skip_serializing_if = "is_default")]
-    #[schemars(length(max = 63))]
-    pub algorithm: String,
-    /// Secret in the namespace `karmada-system` of the hub with the key `secret`: the shared secret in base64, as the
-    /// server's configuration has it.
-    pub secret_ref: SecretReference,
 }
 
 /// CoreDNS that reads its records from etcd.
@@ -124,15 +107,6 @@ impl ExternalDnsProvider {
     pub fn namespace(&self) -> &str {
         if self.namespace.is_empty() { SYSTEM_NAMESPACE } else { &self.namespace }
     }
-}
-
-/// A Secret in a fixed namespace.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SecretReference {
-    /// Its name.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
 }
 
 impl DnsProvider {

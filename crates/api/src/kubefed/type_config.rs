@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::config::{SYSTEM_NAMESPACE, Scope, Switch};
+use super::api_resource::ApiResource;
+use super::config::{SYSTEM_NAMESPACE, Switch};
 use super::types::FederatedType;
 use crate::kind::kind;
 use crate::meta::ObjectMeta;
@@ -59,23 +60,6 @@ pub struct FederatedTypeConfigSpec {
     /// `RawResourceStatusCollection`.
     #[serde(skip_serializing_if = "is_default")]
     pub status_collection: Option<Switch>,
-}
-
-/// Group, version, kind, plural and scope.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ApiResource {
-    /// API group; empty for the core group.
-    #[serde(skip_serializing_if = "is_default")]
-    pub group: String,
-    /// Version.
-    pub version: String,
-    /// Kind.
-    pub kind: String,
-    /// Resource name in paths.
-    pub plural_name: String,
-    /// Whether its objects are in namespaces.
-    pub scope: Scope,
 }
 
 /// Observed state of a FederatedTypeConfig.

@@ -2,8 +2,8 @@
 
 use portolan_object::{GroupKind, GroupVersionKind};
 
+use super::api_resource::ApiResource;
 use super::config::Scope;
-use super::type_config::ApiResource;
 use super::{TYPES_GROUP, TYPES_VERSION};
 use crate::resources::{self, StaticResource};
 

@@ -7,7 +7,7 @@ use dnswire::rdata::tsig::Time48;
 use dnswire::tsig::ServerTransaction;
 
 use crate::name::Name;
-use crate::respond::MAX_UDP;
+use crate::request::MAX_UDP;
 use crate::zones::Snapshot;
 
 /// The answer to a question for the SOA record that the key of a public zone has signed; `None` for every other packet.

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::answered::{Answered, Outcome};
 use crate::name::Name;
 use crate::record_set::RecordSet;
-use crate::respond::MAX_UDP;
+use crate::request::MAX_UDP;
 use crate::zone::Zone;
 use crate::zones::Snapshot;
 
