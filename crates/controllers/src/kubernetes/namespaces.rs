@@ -86,8 +86,10 @@ impl Namespaces {
             let is_config_map = resources::CONFIG_MAP.is_kind_of(&object);
             let resource = if is_config_map { resources::CONFIG_MAP } else { resources::SERVICE_ACCOUNT };
             let resource = Resource::from(resource);
-            if self.everything.get(&resource).is_some_and(|cache| cache.contains(&object.key())) {
-                let edited = self.root_cas.get(&object.key()).filter(|_| is_config_map);
+            let edited = self.root_cas.get(&object.key()).filter(|_| is_config_map);
+            let known = self.everything.get(&resource);
+            // One of the two caches may be behind the other.
+            if edited.is_some() || known.is_some_and(|cache| cache.contains(&object.key())) {
                 if edited.is_some_and(|edited| is_restored(&edited, &object)) {
                     let patch =
                         Patch::Json(json!([{ "op": "add", "path": "/data", "value": object.0["data"] }]));
