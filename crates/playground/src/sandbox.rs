@@ -14,7 +14,7 @@
 //! | `images` | pure: program of an image |
 //! | `files` | pure: `/etc/hosts`, `/etc/resolv.conf` and other files of a pod |
 //! | `order` | messages to the processes inside |
-//! | `volumes`, `atomic_files` | volumes on this machine, and their files |
+//! | `volumes`, `volume_paths`, `atomic_files` | volumes on this machine, and their files |
 //! | `process`, `terminal` | a program as a child process, pseudo-terminals |
 //! | `inside`, `program` | the code that runs inside the namespaces |
 //!
@@ -29,6 +29,7 @@ mod order;
 mod process;
 mod program;
 mod terminal;
+mod volume_paths;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -55,7 +56,7 @@ pub(crate) use self::files::{DnsPolicy, Identity};
 pub(crate) use self::images::{Launch, ProgramNotInstalled, launch};
 pub(crate) use self::process::{COPY_CHUNK, Process, Signals, Streams};
 pub(crate) use self::terminal::Terminal;
-pub use self::volumes::VolumesError;
+pub use self::volume_paths::VolumesError;
 pub(crate) use self::volumes::{Mount, VolumeContent};
 
 use self::files::files;

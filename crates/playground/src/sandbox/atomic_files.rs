@@ -15,7 +15,7 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use super::volumes::{VolumesError, at, inside};
+use super::volume_paths::{VolumesError, at, inside};
 
 /// The link to the directory with the files.
 const DATA: &str = "..data";

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
 use super::atomic_files::{self, VolumeFile};
+use super::volume_paths::{VolumesError, at, inside};
 use crate::sandbox::order::Bind;
 
 /// What is in a volume.
@@ -40,22 +41,6 @@ pub(super) struct Volumes {
     own: PathBuf,
     /// Directories that outlive the pod, by volume.
     persistent: Mutex<BTreeMap<String, PathBuf>>,
-}
-
-/// Why a volume cannot be written or mounted.
-#[derive(Debug, thiserror::Error)]
-pub enum VolumesError {
-    /// The file system of this machine.
-    #[error("{path}: {source}")]
-    Io {
-        /// File or directory.
-        path: PathBuf,
-        /// Cause.
-        source: io::Error,
-    },
-    /// A path in a volume or container leaves it.
-    #[error("{0:?} leaves its volume")]
-    Outside(PathBuf),
 }
 
 impl Volumes {
@@ -114,16 +99,6 @@ impl Drop for Volumes {
             tracing::debug!(path = %self.own.display(), %error, "volumes of a pod stay");
         }
     }
-}
-
-pub(super) fn at(path: &Path, step: impl FnOnce() -> io::Result<()>) -> Result<(), VolumesError> {
-    step().map_err(|source| VolumesError::Io { path: path.to_owned(), source })
-}
-
-/// A relative path that stays below its start.
-pub(super) fn inside(path: &Path) -> Result<&Path, VolumesError> {
-    let stays = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
-    if path.components().all(stays) { Ok(path) } else { Err(VolumesError::Outside(path.to_owned())) }
 }
 
 #[cfg(test)]
