@@ -25,6 +25,9 @@ use crate::discovery::site::Site;
 /// Requeue delay while a foreign Service has the name of a derived Service.
 pub(super) const FOREIGN_SERVICE_RECHECK: Duration = Duration::from_secs(30);
 
+/// Requeue delay while a change that the API server has is not in the cache.
+const CACHE_RECHECK: Duration = Duration::from_millis(50);
+
 /// Reconciles the imports of one member.
 pub(super) struct Importer {
     pub(super) discovery: Arc<Discovery>,
@@ -46,6 +49,9 @@ pub(super) enum ImportError {
          delete or rename it"
     )]
     ForeignService { service: ObjectKey },
+    /// A migration has marked the Service before the import, and the cache has the mark of the import only.
+    #[error("the mark of service {service}, which the import names, has not arrived yet")]
+    MarkNotSeen { service: ObjectKey },
 }
 
 impl Importer {
@@ -92,6 +98,7 @@ impl Reconciler for Importer {
                 }
             }
             Err(ImportError::Client(error)) => Outcome::retry(error),
+            Err(ImportError::MarkNotSeen { .. }) => Outcome::RequeueAfter(CACHE_RECHECK),
             Err(error @ ImportError::ForeignService { .. }) => {
                 tracing::warn!(cluster = %self.site.member().name(), import = %key, %error);
                 Outcome::RequeueAfter(FOREIGN_SERVICE_RECHECK)
@@ -127,6 +134,7 @@ impl Importer {
             Err(ImportError::ForeignService { service }) => {
                 vec![ImportProblem::ForeignService(service.clone())]
             }
+            Err(ImportError::MarkNotSeen { .. }) => return,
             Err(ImportError::Client(error)) => match problems::of_error(error) {
                 Some(problem) => vec![problem],
                 None => return,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portolan_api::kubernetes::View;
-use portolan_api::labels;
 use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
+use portolan_api::{annotations, labels};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::cluster_sets::membership::Membership;
 use portolan_plan::discovery::derived_service::updated_service;
@@ -22,9 +22,10 @@ use portolan_runtime::client::ClientError;
 use super::Discovery;
 use super::importer::{ImportError, Importer, keep_first};
 use super::member_writer::MemberWriter;
-use super::site::Site;
+use super::site::{Site, service_resource, set_import_of};
 use super::traffic::Labels;
 use crate::hub::MembershipState;
+use crate::missing::ignore_missing;
 
 /// Maximum passes in one reconciliation. At most three passes change something and the fourth confirms; five is the
 /// safety limit.
@@ -116,6 +117,7 @@ impl Importer {
             self.moving.forget(key);
         }
         let Some(imports) = self.site.import_cache() else { return Ok(Vec::new()) };
+        self.check_mark(key, import.as_deref()).await?;
         let derived_service = self.derived_service(key, import.as_deref(), is_explicit);
         let has_objects = || {
             import.is_some()
@@ -150,6 +152,25 @@ impl Importer {
         let held = self.services_of(key, is_explicit);
         let held = held.iter().map(|service| service.name().to_owned()).collect();
         ObjectKey::namespaced(key.namespace.clone(), derived_service_name(key, import, &held))
+    }
+
+    /// Refuses to go on while the cache does not have the labels that a migration has given to the Service named by the import.
+    /// Caches of different kinds run apart: without this the set would make another Service, and the explicit form would delete
+    /// the one with the address that clients use.
+    async fn check_mark(&self, key: &ObjectKey, import: Option<&Object>) -> Result<(), ImportError> {
+        let named = import.and_then(|import| import.annotation(annotations::service_import::DERIVED_SERVICE));
+        let Some(service) = named.map(|name| ObjectKey::namespaced(key.namespace.clone(), name)) else {
+            return Ok(());
+        };
+        let is_marked = |object: &Object| set_import_of(object).as_ref() == Some(key);
+        if self.site.service(&service).is_none_or(|cached| is_marked(&cached)) {
+            return Ok(());
+        }
+        let services = self.site.member().client().resource::<Object>(&service_resource());
+        match ignore_missing(services.get(&service).await)? {
+            Some(present) if is_marked(&present) => Err(ImportError::MarkNotSeen { service }),
+            _ => Ok(()),
+        }
     }
 
     /// Services with the labels of the import. While there is an explicit import they may be those of a migration, which marks the

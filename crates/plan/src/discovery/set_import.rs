@@ -77,7 +77,8 @@ pub struct ImportingMember<'a> {
     pub import: Option<&'a Object>,
     /// The object with the name of the derived Service, with or without the labels of the set.
     pub derived_service: Option<&'a Object>,
-    /// Other Services with the labels of the import: the one before another one was taken over.
+    /// Other Services with the labels of the import: the one before another one was taken over. They stay while the service is
+    /// imported, because clients may use their addresses.
     pub leftover_services: Vec<&'a Object>,
     /// EndpointSlices of the import.
     pub slices: Vec<&'a Object>,
@@ -202,9 +203,6 @@ pub fn plan_set_import(
     }
     let clusters = exported.exports.iter().map(|export| export.cluster.clone()).chain(unseen).collect();
     actions.extend(plan_status(&pass, clusters, &usability, now));
-    // The import names its derived Service by now. What does not have the label of this control plane is not its to delete.
-    let leftover = member.leftover_services.iter().filter(|service| is_own(service, member.control_plane));
-    actions.extend(leftover.map(|service| SetImportAction::DeleteService(service.key())));
     actions
 }
 
