@@ -84,6 +84,12 @@ fn listed(member: &Member) -> Option<Finding> {
     ))
 }
 
+/// An exporter that a ClusterSet has not taken yet. One that it has taken, and that does not know of it any more, has left.
+fn waiting(exporter: &Member) -> Option<Finding> {
+    let is_waiting = exporter.known.listed.as_ref().is_some_and(|listed| !listed.message.is_empty());
+    listed(exporter).filter(|_| is_waiting)
+}
+
 /// Whether an exporter is in the set of the client cluster.
 fn shared(facts: &Facts, from: &str, own: &str, exporter: &Member) -> Finding {
     let cluster = &exporter.name;
@@ -96,7 +102,7 @@ fn shared(facts: &Facts, from: &str, own: &str, exporter: &Member) -> Finding {
                  add {own} {cluster}`"
             ),
         ),
-        None => listed(exporter).unwrap_or_else(|| {
+        None => waiting(exporter).unwrap_or_else(|| {
             let unread = facts.unread(HubKind::ClusterSet);
             let unread = unread.map(|unread| format!(" (ClusterSets were not read: {})", unread.message));
             Finding::broken(

@@ -335,6 +335,8 @@ fn imports() -> Vec<Fault> {
     held.connections = vec![open(Target::Name, 80)];
     let mut empty = explicit(json!([]));
     view(&mut empty, "b").derived.clear();
+    let mut other_name = with_second(named_service("10.15.0.4", "web", 80), conflict("PortConflict"));
+    view(&mut other_name, "c").slices[0].0["ports"][0]["name"] = json!("web");
     let mut at_home = fault(
         "internalTrafficPolicy Local, asked in the exporter",
         local_at_home,
@@ -431,7 +433,7 @@ fn imports() -> Vec<Fault> {
         ),
         fault(
             "port of another name, same number",
-            with_second(named_service("10.15.0.4", "web", 80), conflict("PortConflict")),
+            other_name,
             WorksWithDoubts,
             "works, with a doubt at import: the exports differ (PortConflict): a wins",
             "condition Conflict of the ServiceExport in c",

@@ -133,7 +133,7 @@ fn exports() -> Vec<Fault> {
     export.0["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     export.0["metadata"]["finalizers"] = json!(["example.com/hold"]);
     view(&mut one_held, "b").slices.pop();
-    let nothing = with("a", |held| held.export = None);
+    let nothing = untried("a", |held| held.export = None);
     vec![
         fault(
             "the Service is held in deletion",
@@ -509,13 +509,12 @@ fn imports() -> Vec<Fault> {
 fn dns() -> Vec<Fault> {
     use Verdict::{Broken, CannotTell, Works};
     let agent = |agent: Agent, answer: Option<Result<&str, &str>>| {
-        untried("b", |held| {
-            held.agent = agent;
-            held.dns.answer = answer.map(|answer| match answer {
-                Ok(address) => Ok([address.to_owned()].into_iter().collect()),
-                Err(text) => Err(LookupError(text.to_owned())),
-            });
-        })
+        let mut facts = untried("b", |held| held.agent = agent);
+        view(&mut facts, "b").dns.answer = answer.map(|answer| match answer {
+            Ok(address) => Ok([address.to_owned()].into_iter().collect()),
+            Err(text) => Err(LookupError(text.to_owned())),
+        });
+        facts
     };
     let silent = Agent::Renewed(Duration::from_secs(300));
     let mut answered = agent(silent, Some(Ok("10.1.0.9")));
@@ -597,10 +596,13 @@ fn connections() -> Vec<Fault> {
     let half = with("b", |held| {
         held.connections = vec![open(Target::Name, 80), tried(Target::Name, 81, Outcome::Refused)];
     });
-    let datagrams = untried("b", |held| {
-        held.import.as_mut().expect("an import").0["spec"]["ports"][0]["protocol"] = json!("UDP");
-        held.dns.answer = Some(Ok(["10.1.0.9".to_owned()].into_iter().collect()));
+    let mut datagrams = untried("a", |held| {
+        held.local.as_mut().expect("a Service").0["spec"]["ports"][0]["protocol"] = json!("UDP");
+        held.slices[0].0["ports"][0]["protocol"] = json!("UDP");
     });
+    let held = view(&mut datagrams, "b");
+    held.import.as_mut().expect("an import").0["spec"]["ports"][0]["protocol"] = json!("UDP");
+    held.dns.answer = Some(Ok(["10.1.0.9".to_owned()].into_iter().collect()));
     vec![
         fault(
             "a NetworkPolicy of the exporter",
