@@ -284,6 +284,7 @@ fn binding_and_schedule() -> Vec<Fault> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn clusters() -> Vec<Fault> {
     use Hop::{Member, Overrides, Status, Work};
     vec![
