@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::type_config::ApiResource;
+use super::api_resource::ApiResource;
 use crate::kind::{Kind, kind};
 use crate::schema::{is_default, opaque_object};
 
