@@ -34,7 +34,8 @@ async fn a_deleted_import_comes_back_with_the_service_that_was_taken_over() {
     let mut import = us.when_there(IMPORT, SERVE).await;
     for _ in 0..50 {
         us.delete(IMPORT, SERVE).await;
-        let is_new = |seen: &Object| seen.uid() != import.uid() && condition(seen, "Ready") == "True";
+        let before = import.uid().to_owned();
+        let is_new = |seen: &Object| seen.uid() != before && condition(seen, "Ready") == "True";
         import = us.when(IMPORT, SERVE, is_new).await;
         if uses_it(&import) {
             break;
