@@ -42,7 +42,7 @@ pub(crate) fn compress(text: &[u8], room: usize, dictionary: Option<&CDict<'_>>)
     written.ok().map(|_| Box::from(out.as_slice()))
 }
 
-/// Decompresses what [`compress`] made of a text of `length` bytes. An empty dictionary is none.
+/// Decompresses what [`compress`] made of a text of `length` bytes. With an empty `dictionary` it uses no dictionary.
 pub(crate) fn decompress(packed: &[u8], length: usize, dictionary: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(length);
     let read = DECOMPRESSION

@@ -217,7 +217,7 @@ fn gcm<C: KeyInit>(secret: &[u8]) -> C {
     C::new_from_slice(secret).expect(LENGTH)
 }
 
-/// A message that is bound to an object, so that nobody exchanges the values of two objects on disk.
+/// A message that is bound to an object, so that exchanging the values of two objects on disk is detected.
 fn with<'a>(object: &'a str, msg: &'a [u8]) -> Payload<'a, 'a> {
     Payload { msg, aad: object.as_bytes() }
 }

@@ -17,7 +17,7 @@ type Regions = HashMap<IpAddr, Arc<[u8]>>;
 pub struct Nearness {
     v4: Networks,
     v6: Networks,
-    /// Regions of clients whose network has none, or none with an answer.
+    /// Regions for clients in networks without a region, and in regions without an answer.
     places: Option<Places>,
 }
 

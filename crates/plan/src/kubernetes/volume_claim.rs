@@ -147,7 +147,7 @@ pub fn plan(claim: &Object, storages: &Storages<'_>) -> Vec<ClaimStep> {
     }]
 }
 
-/// A volume of the class, or the reason why there is none yet.
+/// A volume of the class, or the reason why the class has no free volume.
 fn provision(claim: &Object, spec: &ClaimSpec<'_>, class: &Object, storages: &Storages<'_>) -> ClaimStep {
     let view = ClassView::read(class).unwrap_or_default();
     if view.volume_binding_mode == "WaitForFirstConsumer" && !storages.has_consumer {

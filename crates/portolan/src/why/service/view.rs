@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::survey::{GROUP, agents, find, list, property};
 
-/// Reads a member. What explains a problem and is none, such as nodes, is left out if it may not be read.
+/// Reads a member. Objects that only help to explain a problem, such as nodes, are left out if the caller may not read them.
 pub(crate) async fn read(client: Client, key: ObjectKey) -> Result<View, ClientError> {
     let discovery = client.discover().await?;
     let own = |group: &str, kind: &str| discovery.find(group, kind).map(|found| found.resource.clone());
