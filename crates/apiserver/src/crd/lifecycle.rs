@@ -4,7 +4,7 @@
 //! A resource is served before its definition says `Established`, so a client that waits for the condition can go on
 //! at once. The task only writes the status of definitions and deletes objects of those that go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use portolan_net::shutdown::Shutdown;
@@ -44,6 +44,8 @@ pub(crate) struct Lifecycle {
     server: Arc<Server>,
     tasks: Shutdown,
     known: BTreeMap<String, Known>,
+    /// API groups with names to decide on: a name is free or taken among the definitions of one group.
+    undecided: BTreeSet<String>,
     /// Revision of the last read of the store.
     seen: Revision,
 }
@@ -55,13 +57,18 @@ fn make_the_same(one: &Value, other: &Value) -> bool {
         && is_true(one, "Established") == is_true(other, "Established")
 }
 
+fn group(definition: &Value) -> &str {
+    definition["spec"]["group"].as_str().unwrap_or_default()
+}
+
 fn is_going(definition: &Value) -> bool {
     definition["metadata"]["deletionTimestamp"].is_string()
 }
 
 impl Lifecycle {
     pub(crate) fn new(server: Arc<Server>, tasks: Shutdown) -> Self {
-        Self { server, tasks, known: BTreeMap::new(), seen: Revision::default() }
+        let (known, undecided) = (BTreeMap::new(), BTreeSet::new());
+        Self { server, tasks, known, undecided, seen: Revision::default() }
     }
 
     /// Reads all definitions and serves their resources.
@@ -139,6 +146,7 @@ impl Lifecycle {
             versions: Vec::new(),
             is_emptying: false,
         });
+        self.undecided.insert(group(&object).to_owned());
         entry.object = object;
         entry.modified = item.modified;
         entry.is_changed = true;
@@ -146,28 +154,37 @@ impl Lifecycle {
 
     fn forget(&mut self, key: &str) {
         if let Some(known) = self.known.remove(key) {
+            self.undecided.insert(group(&known.object).to_owned());
             // Published first: the watches that end now must not be able to start again.
             self.publish();
             known.term.retired.cancel();
         }
     }
 
-    /// Decides on every name, publishes what follows, and writes down what was decided.
+    /// Decides on names, publishes what follows, and writes down what was decided.
     async fn settle(&mut self) {
         let now = format_time(self.server.clock.now());
-        let keys: Vec<String> = self.known.keys().cloned().collect();
+        let undecided = std::mem::take(&mut self.undecided);
+        let is_undecided = |known: &Known| undecided.contains(group(&known.object));
+        let keys: Vec<String> = self
+            .known
+            .iter()
+            .filter_map(|(key, known)| is_undecided(known).then(|| key.clone()))
+            .collect();
         let mut decided = Vec::new();
-        for key in keys {
-            let known = &self.known[&key];
-            let others = self.known.values().map(|known| &known.object);
+        for key in &keys {
+            let known = &self.known[key];
+            let others = keys.iter().filter_map(|key| self.known.get(key)).map(|known| &known.object);
             if let Some(status) = naming::decide(&known.object, others, &now)
-                && let Some(known) = self.known.get_mut(&key)
+                && let Some(known) = self.known.get_mut(key)
             {
+                // An accepted name may be taken from another definition, which the next pass tells.
+                self.undecided.insert(group(&known.object).to_owned());
                 let old = known.object.clone();
                 known.object["status"] = status;
                 attribute(&old, &mut known.object, &now);
                 known.is_changed = true;
-                decided.push(key);
+                decided.push(key.clone());
             }
         }
         if let Some(retired) = self.compile().await {

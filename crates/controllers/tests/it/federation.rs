@@ -129,14 +129,30 @@ impl Plane {
 
     /// Creates a CustomResourceDefinition and waits until its kind is served.
     pub(crate) async fn define(&self, definition: Value) {
-        let created = self.create(definition).await;
-        let (group, kind) = (created.str_at(&["spec", "group"]), created.str_at(&["spec", "names", "kind"]));
+        self.define_all([definition]).await;
+    }
+
+    /// Creates CustomResourceDefinitions and waits until their kinds are served.
+    async fn define_all(&self, definitions: impl IntoIterator<Item = Value>) {
+        let mut awaited = Vec::new();
+        for definition in definitions {
+            let created = self.create(definition).await;
+            let at = |path: &[&str]| created.str_at(path).to_owned();
+            awaited.push((at(&["spec", "group"]), at(&["spec", "names", "kind"])));
+        }
         let served = async {
-            while self.client.discover().await.is_ok_and(|discovery| discovery.find(group, kind).is_none()) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+            loop {
+                if let Ok(discovery) = self.client.discover().await {
+                    awaited.retain(|(group, kind)| discovery.find(group, kind).is_none());
+                }
+                if awaited.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(TIMEOUT, served).await.unwrap_or_else(|_| panic!("{kind} is never served"));
+        let waited = tokio::time::timeout(TIMEOUT, served).await;
+        assert!(waited.is_ok(), "never served: {awaited:?}");
     }
 
     /// Creates what a user would apply.
@@ -296,9 +312,7 @@ impl Federation {
     ) -> Self {
         let scope = Shutdown::new();
         let hub = Plane::start(&scope).await;
-        for definition in portolan_api::crd::all() {
-            hub.define(definition).await;
-        }
+        hub.define_all(portolan_api::crd::all()).await;
         let (controllers, endpoints) = (Mutex::default(), Arc::default());
         let (members, search) = (BTreeMap::new(), SearchCaches::default());
         let short = Duration::from_millis(100);

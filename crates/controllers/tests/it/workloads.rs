@@ -29,8 +29,16 @@ struct Cluster {
 
 impl Cluster {
     async fn start() -> Self {
+        Self::start_with([]).await
+    }
+
+    /// The same with objects that were there before the controllers.
+    async fn start_with(objects: impl IntoIterator<Item = Value>) -> Self {
         let scope = Shutdown::new();
         let plane = Plane::start(&scope).await;
+        for object in objects {
+            plane.create(object).await;
+        }
         let caches = Caches::new(&plane.client, &scope);
         kubernetes::workloads(&caches, &Clock::system(), &scope);
         let provisioner = Provisioner { name: "example.com/made-here", directory: "/volumes".to_owned() };
@@ -240,8 +248,9 @@ fn owner(object: &Object) -> &str {
 #[tokio::test(flavor = "multi_thread")]
 async fn orphans_are_adopted_and_pods_that_do_not_match_are_released() {
     for (api_version, kind) in [("apps/v1", "ReplicaSet"), ("v1", "ReplicationController")] {
-        let cluster = Cluster::start().await;
-        cluster.plane.create(pod("orphan", &json!({ "app": "web" }))).await;
+        // Otherwise the controller may hear of the set before it hears of the pod, as upstream's may: it then makes a
+        // second pod, and deletes one of the two.
+        let cluster = Cluster::start_with([pod("orphan", &json!({ "app": "web" }))]).await;
         cluster.plane.create(workload(api_version, kind, 1)).await;
         cluster.plane.when(POD, "default/orphan", |pod| owner(pod) == "web").await;
         let has_one = |set: &Object| set.0["status"]["replicas"] == 1;
