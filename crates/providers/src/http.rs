@@ -1,4 +1,4 @@
-//! JSON requests over HTTP/1.1, with TLS when the URL says so. One connection for each request.
+//! Requests over HTTP/1.1, with TLS when the URL says so. One connection for each request.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::{Method, Request, StatusCode, Uri, header};
+use hyper::header::{self, HeaderValue};
+use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use serde_json::Value;
@@ -40,7 +41,21 @@ impl Server {
         token: Option<&str>,
         body: &Value,
     ) -> Result<(StatusCode, Value), ProviderError> {
-        match tokio::time::timeout(self.timeout, self.exchange(path, token, body)).await {
+        let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, token);
+        }
+        let (status, content) = self.send(request.body(body.to_string())).await?;
+        Ok((status, json(&content)))
+    }
+
+    /// Sends a request, of which the URI has only a path and a query. Returns the status and the content of the answer.
+    pub(crate) async fn send(
+        &self,
+        request: hyper::http::Result<Request<String>>,
+    ) -> Result<(StatusCode, Bytes), ProviderError> {
+        let exchange = async { self.exchange(request.map_err(io::Error::other)?).await };
+        match tokio::time::timeout(self.timeout, exchange).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 Err(ProviderError::Unreachable { server: self.url.clone(), reason: error.to_string() })
@@ -49,33 +64,23 @@ impl Server {
         }
     }
 
-    async fn exchange(
-        &self,
-        path: &str,
-        token: Option<&str>,
-        body: &Value,
-    ) -> io::Result<(StatusCode, Value)> {
+    async fn exchange(&self, request: Request<String>) -> io::Result<(StatusCode, Bytes)> {
+        let (mut head, body) = request.into_parts();
         let uri: Uri =
-            format!("{}{path}", self.url.trim_end_matches('/')).parse().map_err(io::Error::other)?;
+            format!("{}{}", self.url.trim_end_matches('/'), head.uri).parse().map_err(io::Error::other)?;
         let stream = self.connect(&uri).await?;
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
         let (mut sender, connection) = handshake.await.map_err(io::Error::other)?;
-        let authority = uri.authority().map(|authority| authority.as_str().to_owned()).unwrap_or_default();
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(uri.path())
-            .header(header::HOST, authority)
-            .header(header::CONTENT_TYPE, "application/json");
-        if let Some(token) = token {
-            request = request.header(header::AUTHORIZATION, token);
-        }
-        let request = request.body(Full::new(Bytes::from(body.to_string()))).map_err(io::Error::other)?;
+        let host = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
+        head.headers.insert(header::HOST, HeaderValue::from_str(host).map_err(io::Error::other)?);
+        head.uri = uri.path_and_query().cloned().map(Uri::from).unwrap_or_default();
+        let request = Request::from_parts(head, Full::new(Bytes::from(body)));
         let answered = async {
             let response = sender.send_request(request).await.map_err(io::Error::other)?;
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
             let bytes = body.map_err(io::Error::other)?.to_bytes();
-            Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+            Ok((status, bytes))
         };
         // The connection ends with this future: nothing is left running.
         tokio::select! {
@@ -98,8 +103,16 @@ impl Server {
         if !is_tls {
             return Ok(Box::new(tcp));
         }
-        let tls = self.tls.clone().ok_or_else(|| io::Error::other("the URL is https, but no CA is given"))?;
+        let tls = self
+            .tls
+            .clone()
+            .ok_or_else(|| io::Error::other("the URL is https, but no CA is given or installed"))?;
         let name = ServerName::try_from(bare).map_err(io::Error::other)?;
         Ok(Box::new(TlsConnector::from(tls).connect(name, tcp).await?))
     }
+}
+
+/// The JSON of an answer; `Null` if it is none.
+pub(crate) fn json(content: &[u8]) -> Value {
+    serde_json::from_slice(content).unwrap_or(Value::Null)
 }

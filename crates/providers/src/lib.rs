@@ -13,6 +13,7 @@ mod batches;
 pub mod built_in;
 mod error;
 mod http;
+mod presentation;
 mod provider;
 mod publisher;
 mod retry;
@@ -20,6 +21,7 @@ pub mod rfc2136;
 #[cfg(feature = "route53")]
 pub mod route53;
 pub mod skydns;
+mod tls;
 
 pub use built_in::{BuiltIn, PublicDns};
 pub use error::{ProviderError, Unsupported};

@@ -1,21 +1,18 @@
 //! Requests to etcd's JSON gateway, which every etcd from 3.4 on serves on its client port.
 
 use std::fmt;
-use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
 use portolan_plan::federation::dns::record::DomainName;
-use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 
 use super::Settings;
 use super::transaction::Transaction;
 use crate::error::ProviderError;
 use crate::http::Server;
+use crate::tls;
 
 /// Keys of one answer.
 const PAGE: usize = 5_000;
@@ -75,7 +72,11 @@ pub(super) struct Etcd {
 
 impl Etcd {
     pub(super) fn new(settings: Settings) -> Result<Self, ProviderError> {
-        let tls = settings.tls.as_ref().map(client_config).transpose();
+        let tls = settings
+            .tls
+            .as_ref()
+            .map(|files| tls::client_config(&files.ca, files.client.as_ref()))
+            .transpose();
         let tls =
             tls.map_err(|reason| ProviderError::Credentials { server: settings.url.clone(), reason })?;
         let server = Server { url: settings.url, timeout: settings.timeout, tls };
@@ -180,32 +181,4 @@ fn decode(value: &Value) -> Option<String> {
 /// A 64-bit number, which the gateway writes as text.
 fn number(value: &Value) -> i64 {
     value.as_str().and_then(|text| text.parse().ok()).or_else(|| value.as_i64()).unwrap_or_default()
-}
-
-fn client_config(files: &TlsFiles) -> Result<Arc<rustls::ClientConfig>, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(&files.ca)? {
-        roots.add(certificate).map_err(|error| error.to_string())?;
-    }
-    let builder = rustls::ClientConfig::builder_with_provider(portolan_net::tls::provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots);
-    let config = match &files.client {
-        None => builder.with_no_client_auth(),
-        Some((certificate, key)) => {
-            let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "the key is not PEM".to_owned())?;
-            let chain = certificates(certificate)?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| error.to_string())?
-        }
-    };
-    Ok(Arc::new(config))
-}
-
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match parsed {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err("a certificate is not PEM".to_owned()),
-    }
 }
