@@ -126,7 +126,8 @@ fn services_and_why_follow_a_service_from_nothing_to_an_import() {
     // It ends with the first connection of an agent: until then nothing is wrong, and nothing is known.
     eventually("an agent to connect", || {
         let why = run(&["why", "service", "serve"]);
-        let connected = "default/serve from member2: works as far as is probed: the agent of member2 connected to ";
+        let connected =
+            "default/serve from member2: works as far as is probed: the agent of member2 connected to ";
         let is_it = why.code == Some(0) && why.stdout.starts_with(connected);
         if is_it { Ok(()) } else { Err(why.to_string()) }
     });
