@@ -9,6 +9,7 @@ mod capacity;
 mod impersonation;
 pub mod join;
 mod lifecycle;
+mod notices;
 mod ownership;
 pub mod permissions;
 mod prober;

@@ -15,4 +15,5 @@ pub mod silence;
 pub mod status;
 pub mod taint_edit;
 pub mod taints;
+pub mod terminating_namespace;
 pub mod token;

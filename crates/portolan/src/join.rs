@@ -1,7 +1,7 @@
 //! `portolan join`: joins a cluster to the federation.
 
 use anyhow::{Context, Result, ensure};
-use portolan_controllers::clusters::join::{JoinRequest, Planned, dry_run, join};
+use portolan_controllers::clusters::join::{JoinRequest, Notices, Planned, dry_run, join};
 use portolan_object::time::format_time;
 use portolan_runtime::client::{KubeconfigContext, KubeconfigFiles};
 
@@ -28,6 +28,7 @@ pub(crate) async fn run(arguments: Join) -> Result<()> {
         take_over: arguments.take_over,
         control_plane: hub.server().to_owned(),
         replace_address: arguments.replace_address,
+        notices: notices(),
         ..JoinRequest::default()
     };
     let name = &arguments.name;
@@ -57,6 +58,11 @@ pub(crate) async fn run(arguments: Join) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Prints on standard error what a command waits for, so that its output stays as it is.
+pub(crate) fn notices() -> Notices {
+    Notices::new(|notice| anstream::eprintln!("{notice}"))
 }
 
 /// Prints the objects as YAML documents, each after a comment with its place.

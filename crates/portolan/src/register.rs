@@ -5,7 +5,7 @@ use portolan_controllers::clusters::join::{JoinRequest, RegisterRequest, registe
 use portolan_plan::clusters::permissions::Placeable;
 
 use crate::arguments::Register;
-use crate::join::check_address;
+use crate::join::{check_address, notices};
 
 /// Registers the cluster; the last line is karmadactl's.
 pub(crate) async fn run(arguments: Register) -> Result<()> {
@@ -30,6 +30,7 @@ pub(crate) async fn run(arguments: Register) -> Result<()> {
             zones: arguments.cluster_zones,
             take_over: arguments.take_over,
             control_plane: arguments.address,
+            notices: notices(),
             ..JoinRequest::default()
         },
     };

@@ -10,6 +10,7 @@ use portolan_plan::clusters::leaving::Wish;
 use portolan_runtime::client::Client;
 
 use crate::arguments::Unjoin;
+use crate::join::notices;
 use crate::output::causes;
 use crate::servers::{administrator, connect, member};
 
@@ -33,7 +34,7 @@ pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
         (None, None) => Access::None("there is no kubeconfig".to_owned()),
     };
     let patience = Duration::from_secs(arguments.wait);
-    let request = UnjoinRequest { name, access, force: arguments.force, patience };
+    let request = UnjoinRequest { name, access, force: arguments.force, patience, notices: notices() };
     if arguments.dry_run {
         let leaving = unjoin_dry_run(&hub, &request).await;
         print_leaving(name, leaving.with_context(|| format!("cluster {name} cannot leave"))?);
@@ -52,6 +53,10 @@ pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
             "and what cluster sets put there. When it answers again, `portolan unjoin {name} --only-cluster \
              --cluster-kubeconfig FILE` removes all of it except for what policies placed (--propagated)"
         );
+    }
+    if !left.held.is_empty() {
+        anstream::println!("deleted in the cluster, and there until their finalizers are removed:");
+        left.held.iter().for_each(|object| anstream::println!("  {object}"));
     }
     Ok(())
 }
@@ -87,8 +92,9 @@ async fn own_access(hub: &Client, name: &str) -> Result<Result<Client>> {
 async fn clean_only(client: &Client, arguments: &Unjoin) -> Result<()> {
     let name = &arguments.name;
     let wish = Wish { propagated: arguments.propagated, definitions: arguments.definitions };
-    let cleaned =
-        clean(client, name, wish).await.with_context(|| format!("cluster {name} cannot be cleaned"))?;
+    let cleaned = clean(client, name, wish, &notices())
+        .await
+        .with_context(|| format!("cluster {name} cannot be cleaned"))?;
     let id = &cleaned.control_plane.id;
     cleaned.deleted.iter().for_each(|object| anstream::println!("{object} deleted"));
     anstream::println!("the account of control plane {id} in cluster({name}) is removed");

@@ -11,6 +11,7 @@ mod credential;
 mod dry_run;
 mod ensure;
 mod error;
+mod lease;
 mod own_namespace;
 mod proof;
 mod register;
@@ -27,13 +28,15 @@ use portolan_runtime::Client;
 use portolan_runtime::client::{Patch, Selection};
 use serde_json::{Value, json};
 
-use super::ownership::take::{self, recorded_membership, restore_membership, stamp_identity};
+pub use super::notices::Notices;
 pub use super::ownership::take::{SetMembership, TakeError};
+use super::ownership::take::{recorded_membership, restore_membership, stamp_identity};
 use account::Account;
 pub use clean::{Cleaned, clean};
 pub use dry_run::{Planned, dry_run};
 use ensure::{ensure, namespace};
 pub use error::JoinError;
+use lease::{acquire, check_holder};
 pub use register::{RegisterError, RegisterRequest, register};
 pub use unjoin::{Access, Leaving, Left, UnjoinRequest, dry_run as unjoin_dry_run, unjoin};
 
@@ -62,6 +65,8 @@ pub struct JoinRequest {
     pub take_over: bool,
     /// Name of this control plane for people, such as its URL.
     pub control_plane: String,
+    /// Is told what is waited for.
+    pub notices: Notices,
 }
 
 /// A cluster that has joined.
@@ -87,8 +92,8 @@ pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Resul
         expect_mode(known, SyncMode::Push)?;
         proof::check_same_cluster(hub, member, known, request).await?;
     }
-    let taken_from = acquire(member, &own, request).await?;
     let account = Account { member, cluster: &request.name };
+    let taken_from = acquire(&account, &own, request).await?;
     let controller = account.controller_token(&everything()).await?;
     let impersonator = account.impersonator_token().await?;
 
@@ -155,20 +160,6 @@ async fn control_plane_id(hub: &Client) -> Result<String, JoinError> {
     let system = api.get(&ObjectKey::cluster("kube-system")).await;
     let failed = |source| JoinError::Hub { step: "identity", source };
     Ok(system.map_err(failed)?.uid().to_owned())
-}
-
-async fn acquire(
-    member: &Client,
-    own: &ControlPlane,
-    request: &JoinRequest,
-) -> Result<Option<Holder>, JoinError> {
-    let acquired = take::acquire(member, own, &request.name, request.take_over).await;
-    acquired.map_err(|error| match error {
-        TakeError::Client(source) => {
-            JoinError::Member { cluster: request.name.clone(), step: "lease", source }
-        }
-        error => JoinError::Held(error),
-    })
 }
 
 /// Identity of a cluster, independent of its name: the uid of its namespace `kube-system`.

@@ -17,6 +17,7 @@ use portolan_plan::clusters::ownership::{
     ControlPlane, Holder, LeaseStep, another_cluster, held_by_another, held_lease, lease_key, plan,
 };
 use portolan_runtime::client::{Api, Delete};
+use portolan_runtime::driver::is_terminating;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::members::{HoldState, MembershipChange, Refusal};
 use portolan_runtime::scope::spawn_until_stop;
@@ -30,8 +31,8 @@ use crate::missing::ignore_missing;
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 /// Timeout of each request for a Lease.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time that a namespace controller needs to empty a namespace and to delete it, generously.
-const NAMESPACE_DELETION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time between two attempts to write a Lease into a namespace that is being deleted.
+const DELETED_NAMESPACE_PAUSE: Duration = Duration::from_secs(1);
 /// Attempts to delete a Lease that is renewed at the same time.
 const DELETE_ATTEMPTS: usize = 5;
 
@@ -148,7 +149,7 @@ impl Keeper {
             }
             LeaseStep::Write => api.replace(&wanted(present.as_ref())).await?,
             LeaseStep::Create => {
-                ensure_namespace(self.member.lease_client(), &own.id).await?;
+                create_namespace(self.member.lease_client(), &own.id).await?;
                 api.create(&wanted(None)).await?
             }
         };
@@ -221,6 +222,11 @@ impl Keeper {
     /// Handles a failed request; returns the pause. Without an answer the present confirmation stays valid for its time.
     fn failed(&mut self, error: ClientError) -> Duration {
         let cluster = self.member.name();
+        if error.status().is_some_and(is_terminating) {
+            // It is made again when it is gone.
+            self.member.hold().fail(error.to_string());
+            return DELETED_NAMESPACE_PAUSE.min(self.leasing.renewal);
+        }
         if let ClientError::Forbidden(_) | ClientError::Invalid(_) | ClientError::NotFound(_) = error {
             let message = format!(
                 "the lease {} in the cluster cannot be kept, so nothing is written there: {error}; check whether the \
@@ -279,26 +285,15 @@ pub(super) async fn delete_lease(member: &Client, own: &str) -> Result<(), Clien
     }
 }
 
-/// Creates the namespace of the Lease unless it exists. One that an unjoin has just deleted accepts no new objects, so its end
-/// is awaited, at most [`NAMESPACE_DELETION_TIMEOUT`]; after that the next request fails with the cause.
-pub(super) async fn ensure_namespace(member: &Client, own: &str) -> Result<(), ClientError> {
+/// Creates the namespace of the Lease unless it exists.
+async fn create_namespace(member: &Client, own: &str) -> Result<(), ClientError> {
     let key = ObjectKey::cluster(names::CLUSTER_NAMESPACE);
     let mut namespace = Object::new(&resources::NAMESPACE.gvk(), &key);
     namespace.set_label(labels::SYSTEM, labels::TRUE);
     namespace.set_label(labels::CONTROL_PLANE, own);
-    let (api, start) = (member.resource::<Object>(&resources::NAMESPACE.into()), Instant::now());
-    loop {
-        match api.create(&namespace).await {
-            Ok(_) => return Ok(()),
-            Err(ClientError::AlreadyExists(_)) => {}
-            Err(error) => return Err(error),
-        }
-        let present = ignore_missing(api.get(&key).await)?;
-        let is_usable = present.is_some_and(|namespace| !namespace.is_deleting());
-        if is_usable || start.elapsed() > NAMESPACE_DELETION_TIMEOUT {
-            return Ok(());
-        }
-        tokio::time::sleep(MIN_PAUSE).await;
+    match member.resource::<Object>(&resources::NAMESPACE.into()).create(&namespace).await {
+        Ok(_) | Err(ClientError::AlreadyExists(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

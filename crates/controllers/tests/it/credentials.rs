@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Request;
 use portolan_controllers::clusters::join::{
-    Access, JoinError, JoinRequest, UnjoinRequest, clean, dry_run, join, unjoin,
+    Access, JoinError, JoinRequest, Notices, UnjoinRequest, clean, dry_run, join, unjoin,
 };
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
@@ -131,7 +131,8 @@ impl Joining {
 
     async fn unjoin(&self, access: Access<'_>) {
         let patience = Duration::from_secs(10);
-        let request = UnjoinRequest { name: "eu", access, force: false, patience };
+        let notices = Notices::default();
+        let request = UnjoinRequest { name: "eu", access, force: false, patience, notices };
         let left = unjoin(&self.hub.client, &request).await.expect("unjoined");
         assert!(left.held_by.is_none() && left.remains.is_empty(), "{left:?}");
     }
@@ -251,14 +252,15 @@ async fn a_cluster_that_does_not_answer_leaves_only_by_force() {
     set.join("eu", &set.eu.client, "https://eu").await.expect("joined");
     let (name, patience) = ("eu", Duration::from_secs(10));
     let access = || Access::None("connection refused".to_owned());
-    let gentle = UnjoinRequest { name, access: access(), force: false, patience };
+    let notices = Notices::default;
+    let gentle = UnjoinRequest { name, access: access(), force: false, patience, notices: notices() };
     let refused = unjoin(&set.hub.client, &gentle).await.expect_err("not by force").to_string();
     for part in ["connection refused", "--force", "ServiceAccount karmada-cluster/karmada-eu"] {
         assert!(refused.contains(part), "{part} in {refused}");
     }
     let cluster = set.hub.get(CLUSTER, "eu").await.expect("it stays");
     assert!(!cluster.is_deleting());
-    let forced = UnjoinRequest { name, access: access(), force: true, patience };
+    let forced = UnjoinRequest { name, access: access(), force: true, patience, notices: notices() };
     let left = unjoin(&set.hub.client, &forced).await.expect("by force");
     assert!(left.remains.iter().any(|object| object.starts_with("ClusterRole ")), "{left:?}");
 }
@@ -267,7 +269,8 @@ async fn a_cluster_that_does_not_answer_leaves_only_by_force() {
 async fn a_cluster_is_cleaned_without_its_control_plane() {
     let set = Joining::start().await;
     let before = inventory(&set.eu).await;
-    let nothing = clean(&set.eu.client, "eu", Wish::default()).await.expect_err("never joined");
+    let quiet = Notices::default();
+    let nothing = clean(&set.eu.client, "eu", Wish::default(), &quiet).await.expect_err("never joined");
     assert!(matches!(nothing, JoinError::NotJoined { .. }), "{nothing}");
     set.join("eu", &set.eu.client, "https://eu").await.expect("joined");
     let hub = set.hub.get("v1/Namespace", "kube-system").await.expect("there").uid().to_owned();
@@ -282,7 +285,7 @@ async fn a_cluster_is_cleaned_without_its_control_plane() {
     let lease = "karmada-cluster/portolan-control-plane";
     set.eu.patch("coordination.k8s.io/v1/Lease", lease, old).await;
 
-    let cleaned = clean(&set.eu.client, "eu", Wish::default()).await.expect("cleaned");
+    let cleaned = clean(&set.eu.client, "eu", Wish::default(), &quiet).await.expect("cleaned");
     assert_eq!(cleaned.deleted, ["ConfigMap default/derived"]);
     assert_eq!(cleaned.kept, ["ConfigMap default/placed"]);
     set.eu.when_gone("v1/Namespace", "karmada-cluster").await;

@@ -10,6 +10,7 @@ mod cluster_conditions;
 mod cluster_sets;
 mod confinement;
 mod credentials;
+mod deleted_namespaces;
 mod dependencies;
 mod discovery;
 mod dns;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use portolan_api::meta::ConditionStatus;
 use portolan_api::work::Work;
 use portolan_api::{labels, names};
 use portolan_object::Object;
@@ -51,6 +52,13 @@ pub fn described(object: &Object) -> String {
     format!("{} {}", object.group_version_kind().kind, object.key())
 }
 
+/// An object that is being deleted and still exists, with the finalizers that hold it; `None` for others.
+pub fn held(object: &Object) -> Option<String> {
+    let finalizers: Vec<&str> = object.finalizers().collect();
+    let is_held = object.is_deleting() && !finalizers.is_empty();
+    is_held.then(|| format!("{} (finalizers {})", described(object), finalizers.join(", ")))
+}
+
 /// The objects that a Work places, described.
 fn placed(work: &Work) -> impl Iterator<Item = String> {
     work.spec.workload.manifests.iter().map(|manifest| described(&Object(manifest.clone())))
@@ -71,6 +79,27 @@ pub fn remains<'a>(cluster: &str, works: impl Iterator<Item = &'a Work>) -> Vec<
     remains.push(format!("ClusterRole {role}"));
     remains.push(format!("ClusterRoleBinding {role}"));
     remains
+}
+
+/// Objects that a message names before it counts the others.
+const NAMED: usize = 5;
+
+/// What a cluster that leaves waits for: the objects of its Works that are not gone, with what their Works say. `None`
+/// without Works.
+pub fn waits_for<'a>(works: impl Iterator<Item = &'a Work>) -> Option<String> {
+    let works: Vec<&Work> = works.collect();
+    let mut texts: Vec<String> = works.iter().take(NAMED).map(|work| describe_waiting(work)).collect();
+    if works.len() > NAMED {
+        texts.push(format!("and {} more works", works.len() - NAMED));
+    }
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
+fn describe_waiting(work: &Work) -> String {
+    let objects: Vec<String> = placed(work).collect();
+    let trouble = work.status.conditions.iter().find(|condition| condition.status != ConditionStatus::True);
+    let cause = trouble.map(|condition| format!(": {}", condition.message)).unwrap_or_default();
+    format!("{}{cause}", objects.join(", "))
 }
 
 #[cfg(test)]
@@ -99,6 +128,35 @@ mod tests {
             assert_eq!(fate(&object, Wish::default()), by_default, "{name}");
             assert_eq!(fate(&object, all), wanted, "{name}");
         }
+    }
+
+    #[test]
+    fn what_a_finalizer_holds_is_named() {
+        let mut object = Object(json!({ "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "namespace": "shop", "name": "a", "finalizers": ["example.io/a", "example.io/b"] } }));
+        assert_eq!(held(&object), None, "it is not being deleted");
+        object.0["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        assert_eq!(
+            held(&object).as_deref(),
+            Some("ConfigMap shop/a (finalizers example.io/a, example.io/b)")
+        );
+        object.0["metadata"]["finalizers"] = json!([]);
+        assert_eq!(held(&object), None, "it goes by itself");
+    }
+
+    #[test]
+    fn what_a_leaving_cluster_waits_for_is_named() {
+        let work = |name: &str| {
+            let mut work = Work::default();
+            work.spec.workload.manifests = vec![json!({ "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": { "namespace": "shop", "name": name } })];
+            work
+        };
+        assert_eq!(waits_for([].iter()), None);
+        assert_eq!(waits_for([work("a")].iter()).as_deref(), Some("ConfigMap shop/a"));
+        let many: Vec<Work> = ["a", "b", "c", "d", "e", "f", "g"].map(work).to_vec();
+        let text = waits_for(many.iter()).expect("works");
+        assert!(text.ends_with("ConfigMap shop/e; and 2 more works"), "{text}");
     }
 
     #[test]

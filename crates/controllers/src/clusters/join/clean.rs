@@ -7,14 +7,14 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use portolan_api::{labels, names, resources};
 use portolan_net::Clock;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::clusters::leaving::{Fate, Wish, described, fate};
+use portolan_plan::clusters::leaving::{Fate, Wish, described, fate, held};
 use portolan_plan::clusters::ownership::{ControlPlane, Holder, lease_key};
 use portolan_runtime::client::{Delete, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
 use tokio::time::Instant;
 
 use super::account::Account;
-use super::{JoinError, agent_objects};
+use super::{JoinError, Notices, agent_objects};
 use crate::clusters::ownership;
 use crate::clusters::ownership::take::{TakeError, observe};
 use crate::missing::ignore_missing;
@@ -38,14 +38,15 @@ pub struct Cleaned {
     pub kept: Vec<String>,
 }
 
-/// Removes the objects of the control plane that holds `member`, and the account of cluster `name`.
+/// Removes the objects of the control plane that holds `member`, and the account of cluster `name`. `notices` are told what
+/// is waited for.
 ///
 /// # Errors
 /// [`JoinError::Held`] if the control plane still renews its Lease in the cluster, [`JoinError::NotJoined`] if the cluster
 /// has no account of a control plane.
-pub async fn clean(member: &Client, name: &str, wish: Wish) -> Result<Cleaned, JoinError> {
+pub async fn clean(member: &Client, name: &str, wish: Wish, notices: &Notices) -> Result<Cleaned, JoinError> {
     let account = Account { member, cluster: name };
-    let control_plane = holder(member, name).await?;
+    let control_plane = holder(member, name, notices).await?;
     let Removed { deleted, kept } = remove(member, name, &control_plane.id, wish, &BTreeSet::new()).await?;
     ownership::delete_lease(member, &control_plane.id).await.map_err(account.failed("lease"))?;
     agent_objects::remove(member, name).await.map_err(account.failed("agent"))?;
@@ -86,6 +87,13 @@ pub(super) async fn remove(
     Ok(removed)
 }
 
+/// The objects of control plane `id` that are deleted and that finalizers hold, described.
+pub(super) async fn held_objects(member: &Client, name: &str, id: &str) -> Result<Vec<String>, JoinError> {
+    let account = Account { member, cluster: name };
+    let found = owned(member, id).await.map_err(account.failed("discovery"))?;
+    Ok(found.iter().filter_map(|(_, object)| held(object)).collect())
+}
+
 /// The objects of control plane `id` that go and those that stay when the cluster leaves it, described.
 pub(super) async fn survey(
     member: &Client,
@@ -108,14 +116,14 @@ pub(super) async fn survey(
 }
 
 /// The control plane of a member: the holder of the Lease, which must not renew it, or the one that made the namespace.
-async fn holder(member: &Client, name: &str) -> Result<ControlPlane, JoinError> {
+async fn holder(member: &Client, name: &str, notices: &Notices) -> Result<ControlPlane, JoinError> {
     let failed = |source| JoinError::Member { cluster: name.to_owned(), step: "lease", source };
     let lease = ignore_missing(ownership::leases(member).get(&lease_key()).await).map_err(failed)?;
     if let Some(holder) = lease.as_ref().and_then(Holder::of) {
         if !holder.cluster.is_empty() && holder.cluster != name {
             return Err(JoinError::Held(TakeError::OtherName { holder: Box::new(holder) }));
         }
-        return match observe(member, &holder, &Clock::system()).await.map_err(failed)? {
+        return match observe(member, &holder, &Clock::system(), notices).await.map_err(failed)? {
             Some(renewed) => Err(JoinError::Held(TakeError::Alive { holder: Box::new(renewed) })),
             None => Ok(holder.control_plane),
         };

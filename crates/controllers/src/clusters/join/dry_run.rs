@@ -9,7 +9,8 @@ use serde_json::json;
 use super::account::Account;
 use super::credential::{self, Tokens};
 use super::ensure::namespace;
-use super::{JoinError, JoinRequest, check, cluster_object, expect_mode, proof};
+use super::own_namespace::terminating;
+use super::{JoinError, JoinRequest, check, check_holder, cluster_object, expect_mode, proof};
 
 /// The objects that joining would create.
 #[derive(Debug)]
@@ -24,14 +25,20 @@ pub struct Planned {
 /// that proves a changed address.
 ///
 /// # Errors
-/// As [`super::join`], except that the Lease of another control plane is not looked at.
+/// As [`super::join`]. A namespace that is being deleted is not waited for.
 pub async fn dry_run(hub: &Client, member: &Client, request: &JoinRequest) -> Result<Planned, JoinError> {
     let candidate = check(hub, member, request).await?;
     if let Some(known) = &candidate.known {
         expect_mode(known, SyncMode::Push)?;
         proof::check_same_cluster(hub, member, known, request).await?;
     }
-    let in_cluster = Account { member, cluster: &request.name }.objects();
+    let account = Account { member, cluster: &request.name };
+    if let Some(cause) = terminating(&account, names::CLUSTER_NAMESPACE).await? {
+        let (cluster, namespace) = (request.name.clone(), names::CLUSTER_NAMESPACE.to_owned());
+        return Err(JoinError::Terminating { cluster, namespace, cause });
+    }
+    check_holder(&account, &candidate.own, request).await?;
+    let in_cluster = account.objects();
     let cluster = cluster_object(request, &candidate.id);
     let secrets = credential::secrets(&cluster, &request.ca_pem, &Tokens::default());
     let mut in_control_plane = vec![namespace(names::CLUSTER_NAMESPACE)];

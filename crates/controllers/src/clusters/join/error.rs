@@ -91,6 +91,19 @@ pub enum JoinError {
         /// Why the known address does not help.
         cause: String,
     },
+    /// A namespace that is needed is being deleted, and does not go.
+    #[error(
+        "namespace {namespace} is being deleted in cluster {cluster}, and takes no new objects: {cause}. Delete what is left \
+         in it, or remove a finalizer that no controller serves any more, and try again"
+    )]
+    Terminating {
+        /// The member.
+        cluster: String,
+        /// The namespace.
+        namespace: String,
+        /// What its deletion waits for.
+        cause: String,
+    },
     /// A request to the member failed.
     #[error("member {cluster}: {step}: {source}")]
     Member {
@@ -132,12 +145,14 @@ pub enum JoinError {
         cluster: String,
     },
     /// The Cluster object still exists.
-    #[error("cluster {cluster} has not left within {waited:?}; its works are still being removed")]
+    #[error("cluster {cluster} has not left within {} s, and goes on leaving; it waits for {cause}", waited.as_secs())]
     StillLeaving {
         /// The member.
         cluster: String,
         /// Time of the wait.
         waited: Duration,
+        /// What its leaving waits for.
+        cause: String,
     },
 }
 

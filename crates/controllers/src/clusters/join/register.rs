@@ -14,6 +14,7 @@ use portolan_runtime::client::{ConnectError, Credential, Endpoint};
 
 use super::account::Account;
 use super::agent_objects::{self, AgentObjects};
+use super::own_namespace::until_usable;
 use super::{
     Candidate, JoinError, JoinRequest, acquire, check, cluster_object, credential, expect_mode,
     stamp_identity,
@@ -96,8 +97,9 @@ pub async fn register(member: &Client, request: &RegisterRequest) -> Result<Endp
             address: request.cluster.url.clone(),
         });
     }
-    let _taken_from = acquire(member, &own, &request.cluster).await?;
     let account = Account { member, cluster: name };
+    let _taken_from = acquire(&account, &own, &request.cluster).await?;
+    until_usable(&account, &request.namespace, &request.cluster.notices).await?;
     // The agent applies Works; the control plane itself finds services there, and no more.
     let controller = account.controller_token(&needed(name, &Default::default())).await?;
     let impersonator = account.impersonator_token().await?;

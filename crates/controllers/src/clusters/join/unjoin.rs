@@ -6,19 +6,24 @@ use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::names;
 use portolan_api::work::Work;
 use portolan_object::ObjectKey;
-use portolan_plan::clusters::leaving::{Wish, preserved, remains};
+use portolan_plan::clusters::leaving::{Wish, preserved, remains, waits_for};
 use portolan_plan::clusters::ownership::{Holder, lease_key};
 use portolan_runtime::client::{Delete, Selection};
 use portolan_runtime::{Client, ClientError};
+use tokio::time::Instant;
 
 use super::account::Account;
 use super::agent_objects;
-use super::{JoinError, clean, control_plane_id, identity};
+use super::{JoinError, Notices, clean, control_plane_id, identity};
 use crate::clusters::ownership;
 use crate::missing::ignore_missing;
 
 /// Time for the member to answer the first request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time that leaving takes without a notice of what is waited for.
+const SILENCE: Duration = Duration::from_secs(1);
+/// Time between two looks at a cluster that leaves.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How a member is reached when it leaves.
 #[derive(Debug)]
@@ -42,6 +47,8 @@ pub struct UnjoinRequest<'a> {
     pub force: bool,
     /// Longest time to wait until it has left.
     pub patience: Duration,
+    /// Is told what is waited for.
+    pub notices: Notices,
 }
 
 /// A cluster that has left.
@@ -52,6 +59,8 @@ pub struct Left {
     pub held_by: Option<Holder>,
     /// What stays in a cluster that does not answer.
     pub remains: Vec<String>,
+    /// What is deleted in the cluster, and still there because of its finalizers.
+    pub held: Vec<String>,
 }
 
 /// What leaving would do.
@@ -133,7 +142,7 @@ pub async fn unjoin(hub: &Client, request: &UnjoinRequest<'_>) -> Result<Left, J
         });
     }
     clusters.delete(&key, &Delete::default()).await.map_err(on_hub("cluster"))?;
-    wait_until_gone(hub, name, request.patience).await?;
+    wait_until_gone(hub, request).await?;
     let (member, is_administrator) = match &request.access {
         Access::Administrator(member) if unreachable.is_none() => (*member, true),
         Access::Account(member) if unreachable.is_none() => (*member, false),
@@ -153,24 +162,44 @@ pub async fn unjoin(hub: &Client, request: &UnjoinRequest<'_>) -> Result<Left, J
         let wish = Wish { propagated: true, definitions: false };
         let _removed = clean::remove(member, name, &own, wish, &preserved(works())).await?;
     }
+    let held = clean::held_objects(member, name, &own).await;
+    // An account with few rights may not list everything, and leaves nevertheless.
+    let held = if is_administrator { held? } else { held.unwrap_or_default() };
     match is_administrator {
         true => account.remove().await?,
         false => account.remove_itself().await?,
     }
-    Ok(Left::default())
+    Ok(Left { held, ..Left::default() })
 }
 
-async fn wait_until_gone(hub: &Client, name: &str, patience: Duration) -> Result<(), JoinError> {
-    let (clusters, key) = (hub.kind::<Cluster>(), ObjectKey::cluster(name));
-    let left = async {
-        loop {
-            match clusters.get(&key).await {
-                Err(ClientError::NotFound(_)) => return Ok(()),
-                Err(source) => return Err(JoinError::Hub { step: "cluster", source }),
-                Ok(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+/// Waits until the Cluster object is gone. Says what is waited for when that takes longer than usual, and when it changes.
+async fn wait_until_gone(hub: &Client, request: &UnjoinRequest<'_>) -> Result<(), JoinError> {
+    let UnjoinRequest { name, patience, notices, .. } = request;
+    let on_hub = |step| move |source| JoinError::Hub { step, source };
+    let (clusters, works, key) = (hub.kind::<Cluster>(), hub.kind::<Work>(), ObjectKey::cluster(*name));
+    let selection = Selection::namespace(names::execution_namespace(name));
+    let (start, mut told) = (Instant::now(), String::new());
+    loop {
+        match clusters.get(&key).await {
+            Err(ClientError::NotFound(_)) => return Ok(()),
+            Err(source) => return Err(JoinError::Hub { step: "cluster", source }),
+            Ok(_) => {}
+        }
+        let waited = start.elapsed();
+        if waited > SILENCE {
+            let left = works.list(&selection).await.map_err(on_hub("works"))?;
+            let cause = waits_for(left.items.iter().map(|seen| &seen.object));
+            let cause = cause.unwrap_or_else(|| "the control plane to let it go".to_owned());
+            if waited >= *patience {
+                return Err(JoinError::StillLeaving { cluster: (*name).to_owned(), waited, cause });
+            }
+            if cause != told {
+                let patience = patience.as_secs();
+                notices
+                    .tell(&format!("cluster({name}) is leaving, at most {patience} s; it waits for {cause}"));
+                told = cause;
             }
         }
-    };
-    let left = tokio::time::timeout(patience, left).await;
-    left.unwrap_or_else(|_| Err(JoinError::StillLeaving { cluster: name.to_owned(), waited: patience }))
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
 }

@@ -17,7 +17,8 @@ use portolan_runtime::client::Patch;
 use portolan_runtime::{Client, ClientError};
 use serde_json::json;
 
-use super::{Leasing, ensure_namespace, leases, now};
+use super::{Leasing, create_namespace, leases, now};
+use crate::clusters::notices::Notices;
 use crate::missing::ignore_missing;
 
 /// Attempts to write an object that other clients change at the same time.
@@ -67,32 +68,35 @@ pub enum TakeError {
     Client(#[from] ClientError),
 }
 
+/// How a member is taken.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::clusters) struct Wish<'a> {
+    /// Take it from another control plane that is gone.
+    pub(in crate::clusters) take_over: bool,
+    /// Is told what is waited for.
+    pub(in crate::clusters) notices: &'a Notices,
+}
+
 /// Writes the Lease of a member with `own` as holder. Returns the holder from which it was taken over.
 ///
 /// # Errors
-/// [`TakeError`] if another control plane is the holder, unless it is gone and `take_over` is set.
+/// [`TakeError`] if another control plane is the holder, unless it is gone and the wish is to take it over.
 pub(in crate::clusters) async fn acquire(
     member: &Client,
     own: &ControlPlane,
     cluster: &str,
-    take_over: bool,
+    wish: Wish<'_>,
 ) -> Result<Option<Holder>, TakeError> {
     let (api, clock) = (leases(member), Clock::system());
     for _ in 0..MAX_ATTEMPTS {
         let present = ignore_missing(api.get(&lease_key()).await)?;
-        let other = match plan(present.as_ref(), &own.id) {
-            LeaseStep::Refuse(holder) => Some(holder),
-            LeaseStep::Create | LeaseStep::Write => None,
-        };
-        if let Some(holder) = &other {
-            check(member, holder, cluster, take_over, &clock).await?;
-        }
+        let other = other_holder(member, own, cluster, present.as_ref(), wish).await?;
         let duration = Leasing::default().duration;
         let lease = held_lease(own, cluster, present.as_ref(), duration, &now(&clock));
         let written = match present {
             Some(_) => api.replace(&lease).await,
             None => {
-                ensure_namespace(member, &own.id).await?;
+                create_namespace(member, &own.id).await?;
                 api.create(&lease).await
             }
         };
@@ -106,19 +110,39 @@ pub(in crate::clusters) async fn acquire(
     Err(TakeError::Contended)
 }
 
+/// The other control plane that holds the member by the Lease `present`, if there is one.
+///
+/// # Errors
+/// [`TakeError`] unless the member can be taken over from it.
+pub(in crate::clusters) async fn other_holder(
+    member: &Client,
+    own: &ControlPlane,
+    cluster: &str,
+    present: Option<&Object>,
+    wish: Wish<'_>,
+) -> Result<Option<Holder>, TakeError> {
+    match plan(present, &own.id) {
+        LeaseStep::Refuse(holder) => {
+            check(member, &holder, cluster, wish, &Clock::system()).await?;
+            Ok(Some(holder))
+        }
+        LeaseStep::Create | LeaseStep::Write => Ok(None),
+    }
+}
+
 /// Fails unless the member can be taken over from `holder`.
 async fn check(
     member: &Client,
     holder: &Holder,
     cluster: &str,
-    take_over: bool,
+    wish: Wish<'_>,
     clock: &Clock,
 ) -> Result<(), TakeError> {
-    if let Some(renewed) = observe(member, holder, clock).await? {
+    if let Some(renewed) = observe(member, holder, clock, wish.notices).await? {
         return Err(TakeError::Alive { holder: Box::new(renewed) });
     }
     let holder = Box::new(holder.clone());
-    if !take_over {
+    if !wish.take_over {
         return Err(TakeError::Gone { holder });
     }
     if !holder.cluster.is_empty() && holder.cluster != cluster {
@@ -133,9 +157,14 @@ pub(in crate::clusters) async fn observe(
     member: &Client,
     holder: &Holder,
     clock: &Clock,
+    notices: &Notices,
 ) -> Result<Option<Holder>, ClientError> {
     let patience = observation(holder, age(&holder.renewed, clock.now()));
     tracing::info!(%holder, ?patience, "observing whether the other control plane renews its lease");
+    notices.tell(&format!(
+        "the cluster is held by {holder}: waiting whether it renews its lease, at most {} s",
+        patience.as_secs()
+    ));
     let api = leases(member);
     let changed = async {
         loop {
