@@ -19,7 +19,8 @@ pub use built_in::{BuiltInProvider, ClientRegion, ZoneNameServer, ZoneTransfers}
 pub use credentials::{DEFAULT_ALGORITHM, SecretReference, TsigKey};
 pub use dns::{ClusterPlace, FederationDns, FederationZone, PublishedZone};
 pub use providers::{
-    CoreDnsProvider, DEFAULT_PREFIX, DnsProvider, ExternalDnsProvider, Rfc2136Provider, Route53Provider,
+    CloudDnsProvider, CoreDnsProvider, DEFAULT_PREFIX, DnsProvider, ExternalDnsProvider, Rfc2136Provider,
+    Route53Provider,
 };
 
 /// Longest name of a federation, which is a label of DNS names and the value of a label (RFC 1123).

@@ -3,6 +3,7 @@
 //! The certificate can be replaced while the server runs. Open connections are not affected.
 
 mod accept_any;
+mod system_roots;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use rustls_pki_types::CertificateDer;
 use crate::pki::Identity;
 
 pub use accept_any::accept_any;
+pub use system_roots::system_roots;
 
 /// ALPN names, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];

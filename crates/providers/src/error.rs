@@ -94,6 +94,14 @@ pub enum ProviderError {
         /// What it said.
         reason: String,
     },
+    /// No credentials can be used.
+    #[error("there are no credentials for {server}: {reason}")]
+    NoCredentials {
+        /// Address, URL or name of the service.
+        server: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// The provider does not have the zone.
     #[error(
         "{server} has no zone {zone}: create it there, or correct the name of the zone in the Federation"

@@ -11,6 +11,7 @@
 
 mod batches;
 pub mod built_in;
+pub mod cloud_dns;
 mod error;
 mod http;
 mod presentation;

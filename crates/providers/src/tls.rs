@@ -31,6 +31,20 @@ pub(crate) fn client_config(
     Ok(Arc::new(config))
 }
 
+/// Settings for a server with a certificate of a public authority, from the bundle of an operating system in PEM. `None`
+/// without a certificate of an authority.
+pub(crate) fn public_client_config(bundle: &[u8]) -> Option<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    // Bundles of operating systems have old certificates that cannot be used.
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(bundle).filter_map(Result::ok));
+    if roots.is_empty() {
+        return None;
+    }
+    let builder = ClientConfig::builder_with_provider(portolan_net::tls::provider());
+    let builder = builder.with_safe_default_protocol_versions().ok()?;
+    Some(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+}
+
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match parsed {

@@ -25,10 +25,13 @@ pub struct DnsProvider {
     /// AWS Route 53.
     #[serde(skip_serializing_if = "is_default")]
     pub route53: Option<Route53Provider>,
+    /// Google Cloud DNS.
+    #[serde(skip_serializing_if = "is_default", rename = "cloudDNS")]
+    pub cloud_dns: Option<CloudDnsProvider>,
     /// The DNS server of the control plane itself, which `portolan server --federation-dns-listen` starts.
     #[serde(skip_serializing_if = "is_default")]
     pub built_in: Option<BuiltInProvider>,
-    /// An ExternalDNS that reads DNSEndpoints of the hub: Azure DNS, Cloudflare, Google Cloud DNS and others.
+    /// An ExternalDNS that reads DNSEndpoints of the hub: Azure DNS, Cloudflare and others.
     #[serde(skip_serializing_if = "is_default", rename = "externalDNS")]
     pub external_dns: Option<ExternalDnsProvider>,
 }
@@ -38,8 +41,8 @@ pub(super) fn exactly_one(schema: &mut Schema) {
         "x-kubernetes-validations".to_owned(),
         json!([{
             "rule": "(has(self.rfc2136) ? 1 : 0) + (has(self.coreDNS) ? 1 : 0) + (has(self.route53) ? 1 : 0) \
-                     + (has(self.builtIn) ? 1 : 0) + (has(self.externalDNS) ? 1 : 0) == 1",
-            "message": "name exactly one provider: rfc2136, coreDNS, route53, builtIn or externalDNS",
+                     + (has(self.cloudDNS) ? 1 : 0) + (has(self.builtIn) ? 1 : 0) + (has(self.externalDNS) ? 1 : 0) == 1",
+            "message": "name exactly one provider: rfc2136, coreDNS, route53, cloudDNS, builtIn or externalDNS",
         }]),
     );
 }
@@ -92,6 +95,28 @@ pub struct Route53Provider {
     pub secret_ref: Option<SecretReference>,
 }
 
+/// Google Cloud DNS.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CloudDnsProvider {
+    /// Id of the project with the managed zone. That of the credentials when absent.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(length(max = 128))]
+    pub project: String,
+    /// Name or id of the managed zone, for a project with several of one domain.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(length(max = 128))]
+    pub managed_zone: String,
+    /// URL of another endpoint than Google's. With `https`; without `secretRef` it is one below `googleapis.com`.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(length(max = 300))]
+    pub endpoint: String,
+    /// Secret in the namespace `karmada-system` of the hub with the key of a service account as `key.json`. Absent for the
+    /// credentials of the server, which its environment names: `GOOGLE_APPLICATION_CREDENTIALS` or `GCE_METADATA_HOST`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub secret_ref: Option<SecretReference>,
+}
+
 /// DNSEndpoints for an ExternalDNS with the source `crd`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -116,9 +141,13 @@ impl DnsProvider {
         let core_dns =
             self.core_dns.as_ref().map(|etcd| format!("coredns {} {}", etcd.endpoint, etcd.prefix));
         let route53 = self.route53.as_ref().map(|aws| format!("route53 {} {}", aws.endpoint, aws.zone_id));
+        let cloud_dns = self
+            .cloud_dns
+            .as_ref()
+            .map(|google| format!("cloudDNS {} {} {}", google.endpoint, google.project, google.managed_zone));
         let external_dns =
             self.external_dns.as_ref().map(|external| format!("externalDNS {}", external.namespace()));
         let built_in = self.built_in.as_ref().map(|_| "builtIn".to_owned());
-        rfc2136.or(core_dns).or(route53).or(built_in).or(external_dns).unwrap_or_default()
+        rfc2136.or(core_dns).or(route53).or(cloud_dns).or(built_in).or(external_dns).unwrap_or_default()
     }
 }

@@ -1,6 +1,7 @@
 //! Providers with the credentials that Secrets of the hub have.
 
 mod built_in;
+mod cloud_dns;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use portolan_api::federation::{
 use portolan_api::names::SYSTEM_NAMESPACE;
 use portolan_object::Object;
 use portolan_providers::built_in::Writers;
+use portolan_providers::cloud_dns::{AccountError, SourceError};
 use portolan_providers::rfc2136::{self, Rfc2136, TransactionKey, TransactionKeyError};
 use portolan_providers::skydns::{self, Credentials, SkyDns, TlsFiles};
 use portolan_providers::{Provider, ProviderError, PublicDns, Publisher};
@@ -43,6 +45,17 @@ pub enum CredentialsError {
     /// A certificate or a key cannot be read.
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    /// The key of a service account cannot be used.
+    #[error("{key} of the Secret {SYSTEM_NAMESPACE}/{secret} cannot be used: {error}", key = cloud_dns::KEY)]
+    Account {
+        /// Name of the Secret.
+        secret: String,
+        /// What is wrong.
+        error: AccountError,
+    },
+    /// Nothing says who writes into Cloud DNS.
+    #[error("the credentials for Google Cloud DNS cannot be used: {0}")]
+    CloudDns(SourceError),
     /// The server of this process does not run.
     #[error(
         "the control plane answers no DNS for federations: start `portolan server` with --federation-dns-listen, or name another \
@@ -60,7 +73,7 @@ pub enum CredentialsError {
         want: &'static str,
     },
     /// The provider has no entry.
-    #[error("the zone names no provider: add rfc2136, coreDNS, route53, builtIn or externalDNS")]
+    #[error("the zone names no provider: add rfc2136, coreDNS, route53, cloudDNS, builtIn or externalDNS")]
     NoProvider,
     /// The AWS SDK is not built in.
     #[cfg(not(feature = "route53"))]
@@ -75,9 +88,10 @@ pub fn secret_of(provider: &DnsProvider) -> Option<&str> {
     let tsig = provider.rfc2136.as_ref().and_then(|server| server.tsig.as_ref()).map(|key| &key.secret_ref);
     let etcd = provider.core_dns.as_ref().and_then(|etcd| etcd.secret_ref.as_ref());
     let aws = provider.route53.as_ref().and_then(|aws| aws.secret_ref.as_ref());
+    let google = provider.cloud_dns.as_ref().and_then(|google| google.secret_ref.as_ref());
     let transfers = provider.built_in.as_ref().and_then(|built_in| built_in.transfers.as_ref());
     let copies = transfers.and_then(|transfers| transfers.tsig.as_ref()).map(|key| &key.secret_ref);
-    tsig.or(etcd).or(aws).or(copies).map(|reference| reference.name.as_str())
+    tsig.or(etcd).or(aws).or(google).or(copies).map(|reference| reference.name.as_str())
 }
 
 /// Where providers write that are part of this control plane.
@@ -111,6 +125,8 @@ pub async fn publisher(
         Arc::new(built_in::provider(own, zone, server, secret)?)
     } else if let Some(aws) = &provider.route53 {
         route53(aws, secret).await?
+    } else if let Some(google) = &provider.cloud_dns {
+        Arc::new(cloud_dns::provider(google, secret)?)
     } else {
         return Err(CredentialsError::NoProvider);
     };
@@ -212,6 +228,9 @@ mod tests {
             json!({ "coreDNS": { "endpoint": "https://127.0.0.1:2379", "secretRef": { "name": "dns" } } });
         // In base64: the secret "c2VjcmV0" of the key, and one that is no base64 itself.
         let (good, bad) = (STANDARD.encode("c2VjcmV0"), STANDARD.encode("not base64"));
+        let user = STANDARD.encode(r#"{"type": "authorized_user", "refresh_token": "c2VjcmV0"}"#);
+        let google = json!({ "cloudDNS": { "secretRef": { "name": "dns" } } });
+        let elsewhere = |url: &str| json!({ "cloudDNS": { "endpoint": url } });
         let hub = Client::refusing("hub", "a test without a hub");
         let own = OwnTargets { hub, dns: None, writers: Writers::default() };
         for (provider, data, want) in [
@@ -223,6 +242,12 @@ mod tests {
             (etcd.clone(), None, "does not exist"),
             (etcd, Some(json!({})), "has no text under ca.crt"),
             (json!({ "coreDNS": { "endpoint": "http://127.0.0.1:2379" } }), None, ""),
+            (google.clone(), None, "does not exist"),
+            (google.clone(), Some(json!({})), "has no text under key.json"),
+            (google.clone(), Some(json!({ "key.json": bad })), "is not the JSON that `gcloud"),
+            (google, Some(json!({ "key.json": user })), "its type is \"authorized_user\""),
+            (elsewhere("http://dns.example.net"), None, "it must begin with https://"),
+            (elsewhere("https://dns.example.net"), None, "give secretRef"),
             (json!({ "builtIn": {} }), None, "start `portolan server` with --federation-dns-listen"),
             (json!({}), None, "names no provider"),
         ] {

@@ -9,23 +9,10 @@ use portolan_controlplane::audit::{Audit, LogSettings, Policy};
 use portolan_controlplane::encryption::{Encryption, EncryptionConfiguration};
 use portolan_controlplane::oidc::{AuthenticationConfiguration, OidcFlags, Roots};
 use portolan_controlplane::{ApiServerOptions, AuthenticationOptions};
+use portolan_net::tls::system_roots;
 
 /// Bytes in the unit of `--audit-log-maxsize`.
 const MEGABYTE: u64 = 1 << 20;
-
-/// Where operating systems keep the certificates of public authorities (Go, src/crypto/x509/root_linux.go).
-const SYSTEM_ROOTS: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
-/// The certificates of public authorities; none if there is no such file.
-fn system_roots() -> Roots {
-    Roots(SYSTEM_ROOTS.iter().find_map(|file| std::fs::read(file).ok()).unwrap_or_default())
-}
 
 #[derive(Debug, Args)]
 pub(crate) struct ApiServerFlags {
@@ -124,7 +111,7 @@ impl ApiServerFlags {
             }
             (None, None) => return Ok(AuthenticationOptions::default()),
         };
-        Ok(AuthenticationOptions { configuration, roots: system_roots() })
+        Ok(AuthenticationOptions { configuration, roots: Roots(system_roots()) })
     }
 
     fn oidc_flags(&self, url: &str) -> Result<OidcFlags> {
