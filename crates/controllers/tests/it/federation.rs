@@ -388,6 +388,13 @@ impl Federation {
         self.join_through(name, member, client).await;
     }
 
+    /// Adds a cluster that has not joined yet; [`Federation::join_by_command`] joins it.
+    pub(crate) async fn add(&mut self, name: &str) {
+        let member = Plane::start(&self.scope).await;
+        self.dialled.lock().insert(name.to_owned(), member.client.clone());
+        self.members.insert(name.to_owned(), member);
+    }
+
     /// Joins a member that the controllers reach through `client`.
     pub(crate) async fn join_behind(&mut self, name: &str, client: impl FnOnce(LocalService) -> Client) {
         let member = Plane::start(&self.scope).await;

@@ -25,6 +25,7 @@ mod interpreters;
 mod inventory;
 mod kubefed;
 mod kubefed_moves;
+mod leftovers;
 mod leadership;
 mod member_health;
 mod membership;
