@@ -76,6 +76,7 @@ pub mod mounted;
 pub mod negotiate;
 pub mod openapi;
 mod packing;
+mod pod_security;
 pub mod proxy;
 mod quota_locks;
 mod quotas;

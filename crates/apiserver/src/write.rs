@@ -18,6 +18,7 @@
 //! | `managedFields`, server-side apply | `ownership`, `apply` |
 //! | classes of a pod, limit ranges | `pod_admission` |
 //! | admission | `admission` |
+//! | Pod Security of the namespace | `pod_security` |
 //! | Service addresses, service account of a pod | `claims` |
 //! | create by update or apply | `authorization` |
 //! | requester and signers of certificates | `signing_requests` |
@@ -46,6 +47,7 @@ mod metadata;
 mod namespaces;
 mod patch;
 mod pod_admission;
+mod pod_security;
 pub(crate) mod pods;
 mod quota;
 mod reviews;

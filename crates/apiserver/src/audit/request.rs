@@ -102,6 +102,11 @@ impl Auditing {
         event.annotations.insert("authorization.k8s.io/reason", reason.to_owned());
     }
 
+    /// Adds an annotation to the event.
+    pub(crate) fn annotate(&self, name: &'static str, value: String) {
+        self.event.lock().annotations.insert(name, value);
+    }
+
     /// Notes the body of the request, if the policy asks for it. Parses it.
     pub(crate) fn received(&self, content_type: &str, body: &Bytes) {
         let Some(mut object) = recorded(content_type, body) else { return };

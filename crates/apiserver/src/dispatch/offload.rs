@@ -138,6 +138,7 @@ fn is_heavy(call: &Call, is_long_body: bool) -> bool {
         }
         "get" => parses(call) && stored_size(call) > SMALL,
         "create" | "update" | "patch" if resource.is("", "resourcequotas") => true,
+        "update" | "patch" if has_many_pods(call) => true,
         "create" if !call.is_own && runs_rules(call) => true,
         "create" => is_long_body,
         "update" | "patch" if !call.is_own && runs_rules(call) => true,
@@ -158,6 +159,12 @@ fn selector_steps(call: &Call) -> usize {
 fn runs_rules(call: &Call) -> bool {
     let compared = ["apiextensions.k8s.io", "rbac.authorization.k8s.io"];
     call.resource.as_custom().is_some() || compared.contains(&&*call.resource.kind.group)
+}
+
+/// Whether a write is one of a namespace with many pods, which are checked when its labels allow them less.
+fn has_many_pods(call: &Call) -> bool {
+    let pods = call.snapshot.find("", "v1", "pods").filter(|_| call.resource.is("", "namespaces"));
+    pods.is_some_and(|pods| call.server.store.count(&pods.collection(&call.info.name)) > SHORT_LIST / 10)
 }
 
 /// Whether the answer has another form than the stored one, so that objects are parsed.

@@ -10,7 +10,7 @@ use super::commit::NotCommitted;
 use super::field_manager::FieldManager;
 use super::metadata::{self, GeneratedMetadata, RANDOM_LETTERS};
 use super::{admission, authorization, body, claims, field_validation, namespaces, reviews};
-use super::{pod_admission, quota, signing_requests, strategy};
+use super::{pod_admission, pod_security, quota, signing_requests, strategy};
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
 use crate::damage;
@@ -165,6 +165,7 @@ async fn prepare(
         return Err(resource.invalid(&name, &validation.errors));
     }
     authorization::check_creation(call)?;
+    pod_security::check(call, object, None)?;
     admission::validate(call, options.dry_run, object, None).await?;
     signing_requests::check_create(call, object)?;
     quota::count(call, object)?;

@@ -12,7 +12,7 @@ use super::isolate::isolate;
 use super::metadata::{self, Origin};
 use super::target::WriteTarget;
 use super::{
-    admission, body, claims, field_validation, generation, namespaces, pod_admission, quota,
+    admission, body, claims, field_validation, generation, namespaces, pod_admission, pod_security, quota,
     signing_requests, strategy,
 };
 use crate::allocation::Reservation;
@@ -152,6 +152,7 @@ async fn prepare(
     }
     signing_requests::check_update(call, change.target, old, &new)?;
     quota::count(call, &mut new)?;
+    pod_security::check(call, &new, Some(old))?;
     admission::validate(call, change.options.dry_run, &new, Some(old)).await?;
     validation.warnings.into_iter().for_each(|warning| call.warn(warning));
     // Neither the status of an object nor the node of a pod changes its generation.

@@ -112,3 +112,54 @@ async fn a_write_to_status_keeps_the_metadata_that_kubernetes_keeps() {
     );
     assert_eq!(metadata["generation"], 1);
 }
+
+#[tokio::test]
+async fn a_namespace_refuses_pods_that_break_its_level() {
+    let cluster = Cluster::start().await;
+    let labelled = |labels: &Value| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "tight", "labels": labels } });
+    let wrong = cluster
+        .post("/api/v1/namespaces", &labelled(&json!({ "pod-security.kubernetes.io/enforce": "strict" })))
+        .await;
+    assert_eq!(
+        wrong.summary(),
+        "422 Invalid Namespace \"tight\" is invalid: metadata.labels[pod-security.kubernetes.io/enforce]: Invalid value: \
+         \"strict\": must be one of privileged, baseline, restricted"
+    );
+    let enforced = labelled(&json!({ "pod-security.kubernetes.io/enforce": "restricted" }));
+    assert_eq!(cluster.post("/api/v1/namespaces", &enforced).await.code, 201);
+    let pods = "/api/v1/namespaces/tight/pods";
+    let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "default" } });
+    cluster.post("/api/v1/namespaces/tight/serviceaccounts", &account).await;
+    let violation = "PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false (container \"a\" must set \
+         securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container \"a\" must set \
+         securityContext.capabilities.drop=[\"ALL\"]), runAsNonRoot != true (pod or container \"a\" must set \
+         securityContext.runAsNonRoot=true), seccompProfile (pod or container \"a\" must set \
+         securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")";
+    let refused = cluster.post(pods, &pod("bare", &json!({}))).await;
+    assert_eq!(refused.summary(), format!("403 Forbidden pods \"bare\" is forbidden: violates {violation}"));
+    // A workload is stored, and its user learns that its pods will be refused.
+    let deployment = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" }, "spec": {
+        "selector": { "matchLabels": { "app": "web" } }, "template": { "metadata": { "labels": { "app": "web" } },
+            "spec": { "containers": [{ "name": "a", "image": "nginx" }] } } } });
+    let made = cluster.post("/apis/apps/v1/namespaces/tight/deployments", &deployment).await;
+    assert_eq!(made.code, 201);
+    assert!(made.warnings().iter().any(|warning| warning.contains("would violate PodSecurity")), "{made:?}");
+    let hardened = json!({ "securityContext": { "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } },
+        "containers": [{ "name": "a", "image": "nginx", "securityContext": { "allowPrivilegeEscalation": false,
+            "capabilities": { "drop": ["ALL"] } } }] });
+    assert_eq!(cluster.post(pods, &pod("hardened", &hardened)).await.code, 201);
+}
+
+#[tokio::test]
+async fn raising_the_level_of_a_namespace_names_the_pods_that_break_it() {
+    let cluster = Cluster::start().await;
+    assert_eq!(cluster.post(PODS, &pod("host", &json!({ "hostNetwork": true }))).await.code, 201);
+    let labels = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "baseline" } } });
+    let raised = cluster.patch("/api/v1/namespaces/default", MERGE, &labels).await;
+    assert_eq!(raised.code, 200);
+    let warnings = raised.warnings();
+    assert!(warnings.iter().any(|warning| warning.contains("host: host namespaces")), "{warnings:?}");
+    // The pod stays, and changes that add nothing are allowed.
+    let label = json!({ "metadata": { "labels": { "a": "b" } } });
+    assert_eq!(cluster.patch(&format!("{PODS}/host"), MERGE, &label).await.code, 200);
+}
