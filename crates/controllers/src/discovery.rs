@@ -32,6 +32,7 @@ mod export_cache;
 mod exporter;
 mod exporter_names;
 mod exporters_read;
+mod held_services;
 mod importer;
 mod member_writer;
 mod moving_traffic;

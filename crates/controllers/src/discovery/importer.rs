@@ -3,7 +3,7 @@
 //! An explicit import has precedence; otherwise the member's cluster set decides. Both forms run in every pass, because
 //! each deletes its objects after the other has taken over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::discovery::moving_traffic::MovingTraffic;
 use crate::discovery::problems;
 use crate::discovery::refusals::REFUSED_RECHECK;
 use crate::discovery::site::Site;
+use crate::hub::MembershipState;
 
 /// Requeue delay while a foreign Service has the name of a derived Service.
 pub(super) const FOREIGN_SERVICE_RECHECK: Duration = Duration::from_secs(30);
@@ -37,6 +38,8 @@ pub(super) struct Importer {
     pub(super) refused_families: Mutex<BTreeMap<ObjectKey, RefusedFamilies>>,
     /// Traffic that moves to and away from exporters.
     pub(super) moving: MovingTraffic,
+    /// Imports that passes have seen or written. One that is gone now was deleted.
+    pub(super) seen_imports: Mutex<BTreeSet<ObjectKey>>,
 }
 
 /// Why a step failed.
@@ -49,8 +52,8 @@ pub(super) enum ImportError {
          delete or rename it"
     )]
     ForeignService { service: ObjectKey },
-    /// A migration has marked the Service before the import, and the cache has the mark of the import only.
-    #[error("the mark of service {service}, which the import names, has not arrived yet")]
+    /// The API server has a Service with the marks of the import, which the cache does not have.
+    #[error("the marks of service {service} as the derived service of the import have not arrived yet")]
     MarkNotSeen { service: ObjectKey },
 }
 
@@ -62,6 +65,7 @@ impl Importer {
             events,
             refused_families: Mutex::default(),
             moving: MovingTraffic::default(),
+            seen_imports: Mutex::default(),
         }
     }
 }
@@ -80,6 +84,9 @@ impl Reconciler for Importer {
         }
         let Some(import) = self.site.import(key) else { return Outcome::Done };
         let Some(own) = self.site.member().hold().holder() else { return Outcome::Done };
+        if import.is_some() {
+            self.seen_imports.lock().insert(key.clone());
+        }
         let (of_set, explicit): (Option<Arc<Object>>, Option<Arc<Object>>) = match import {
             Some(import) if is_import_of_set(&import) => (Some(import), None),
             import => (None, import),
@@ -117,7 +124,13 @@ impl Importer {
         own: Arc<str>,
     ) -> Result<Vec<ImportProblem>, ImportError> {
         let is_explicit = explicit.is_some();
-        if of_set.is_some() {
+        if let Some(import) = &of_set {
+            self.check_mark(key, import).await?;
+            let state = self.discovery.sets.state(self.site.member().name());
+            if matches!(state, MembershipState::Unknown | MembershipState::Pending(_)) {
+                // The set writes nothing yet, so what an explicit import before has left is still in use.
+                return Ok(Vec::new());
+            }
             let found = self.reconcile_set_import(key, of_set, is_explicit, own.clone()).await?;
             let of_other = self.reconcile_explicit_import(key, explicit, &own).await?;
             return Ok(found.into_iter().chain(of_other).collect());

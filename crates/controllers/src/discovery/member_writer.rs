@@ -50,10 +50,13 @@ impl MemberWriter<'_> {
         Ok(())
     }
 
-    /// Deletes the cached object, with its uid as precondition. A missing object is not an error.
+    /// Deletes the cached object, with its uid and version as preconditions: one that another client has changed since, such as
+    /// a Service that a migration has marked, is decided on again. A missing object is not an error.
     pub(super) async fn delete(&self, key: &ObjectKey) -> Result<(), ClientError> {
         let Some(present) = self.cache.get(key) else { return Ok(()) };
-        ignore_missing(self.api().delete(key, &Delete::background().uid(present.uid())).await)?;
+        let resource_version = Some(present.resource_version().to_owned());
+        let options = Delete { resource_version, ..Delete::background().uid(present.uid()) };
+        ignore_missing(self.api().delete(key, &options).await)?;
         Ok(())
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portolan_api::kubernetes::View;
+use portolan_api::labels;
 use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
-use portolan_api::{annotations, labels};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::cluster_sets::membership::Membership;
 use portolan_plan::discovery::derived_service::updated_service;
@@ -13,7 +13,7 @@ use portolan_plan::discovery::export::{ValidExport, validate_export};
 use portolan_plan::discovery::problem::ImportProblem;
 use portolan_plan::discovery::set_import::{
     ExportedService, ExportingMember, ImportingMember, RefusedFamilies, SetImportAction, allotments,
-    derived_service_name, plan_set_import, problems,
+    plan_set_import, problems,
 };
 use portolan_plan::import_marks::{is_import_of_set, is_of_set};
 use portolan_runtime::Cache;
@@ -22,10 +22,9 @@ use portolan_runtime::client::ClientError;
 use super::Discovery;
 use super::importer::{ImportError, Importer, keep_first};
 use super::member_writer::MemberWriter;
-use super::site::{Site, service_resource, set_import_of};
+use super::site::Site;
 use super::traffic::Labels;
 use crate::hub::MembershipState;
-use crate::missing::ignore_missing;
 
 /// Maximum passes in one reconciliation. At most three passes change something and the fourth confirms; five is the
 /// safety limit.
@@ -116,8 +115,10 @@ impl Importer {
         if membership.is_none() && !is_explicit {
             self.moving.forget(key);
         }
+        if membership.is_none() && !is_explicit && import.is_none() {
+            self.seen_imports.lock().remove(key);
+        }
         let Some(imports) = self.site.import_cache() else { return Ok(Vec::new()) };
-        self.check_mark(key, import.as_deref()).await?;
         let derived_service = self.derived_service(key, import.as_deref(), is_explicit);
         let has_objects = || {
             import.is_some()
@@ -132,6 +133,9 @@ impl Importer {
             let exports = self.discovery.exports_of(&membership.set, key);
             (membership, exports)
         });
+        if let (None, Some((_, exports))) = (&import, &membership) {
+            self.check_services_of_removed(key, exports).await?;
+        }
         let families = self.site.families();
         let set_import = SetImport { key, own, is_explicit, derived_service, imports, membership, families };
         let mut import = import;
@@ -145,38 +149,6 @@ impl Importer {
             import = self.site.import(key).flatten().filter(|import| is_import_of_set(import));
         }
         Ok(Vec::new())
-    }
-
-    /// The key of the derived Service.
-    fn derived_service(&self, key: &ObjectKey, import: Option<&Object>, is_explicit: bool) -> ObjectKey {
-        let held = self.services_of(key, is_explicit);
-        let held = held.iter().map(|service| service.name().to_owned()).collect();
-        ObjectKey::namespaced(key.namespace.clone(), derived_service_name(key, import, &held))
-    }
-
-    /// Refuses to go on while the cache does not have the labels that a migration has given to the Service named by the import.
-    /// Caches of different kinds run apart: without this the set would make another Service, and the explicit form would delete
-    /// the one with the address that clients use.
-    async fn check_mark(&self, key: &ObjectKey, import: Option<&Object>) -> Result<(), ImportError> {
-        let named = import.and_then(|import| import.annotation(annotations::service_import::DERIVED_SERVICE));
-        let Some(service) = named.map(|name| ObjectKey::namespaced(key.namespace.clone(), name)) else {
-            return Ok(());
-        };
-        let is_marked = |object: &Object| set_import_of(object).as_ref() == Some(key);
-        if self.site.service(&service).is_none_or(|cached| is_marked(&cached)) {
-            return Ok(());
-        }
-        let services = self.site.member().client().resource::<Object>(&service_resource());
-        match ignore_missing(services.get(&service).await)? {
-            Some(present) if is_marked(&present) => Err(ImportError::MarkNotSeen { service }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Services with the labels of the import. While there is an explicit import they may be those of a migration, which marks the
-    /// Service before the import: none is the set's yet.
-    fn services_of(&self, key: &ObjectKey, is_explicit: bool) -> Vec<Arc<Object>> {
-        if is_explicit { Vec::new() } else { self.site.services_of_import(key) }
     }
 
     /// Plans one pass from the present caches.
@@ -286,7 +258,10 @@ impl Importer {
                     Ok(result?)
                 }
             },
-            SetImportAction::PutImport(import) => Ok(imports.put(import).await?),
+            SetImportAction::PutImport(import) => {
+                self.seen_imports.lock().insert(key.clone());
+                Ok(imports.put(import).await?)
+            }
             SetImportAction::PutStatus(import) => {
                 let before = imports.cache.get(&import.key());
                 imports.put_status(&import).await?;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
+use portolan_api::Kind;
 use portolan_api::labels::endpoint_slice::IMPORT_NAME;
 use portolan_api::multicluster::ServiceImport;
 use portolan_api::resources;
-use portolan_api::{Kind, names};
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::dns::{Problem, RecordSink, ServiceChange, ServiceRecords, ZoneKind, import, service};
@@ -42,7 +42,7 @@ enum Owners {
 pub(super) struct ZoneSource {
     zone: Zone,
     slices: Cache<Object>,
-    /// Derived Services, which have the addresses of imports that users or policies made; for the zone of a set only.
+    /// Derived Services, which have the addresses of imports that the set has not written; for the zone of a set only.
     /// Publication does not wait for them: all other names are complete without.
     derived: Option<Cache<Object>>,
     owners: watch::Sender<Owners>,
@@ -231,9 +231,9 @@ impl ZoneSource {
                 let slices: Vec<&Object> = slices.iter().map(AsRef::as_ref).collect();
                 match self.zone.kind {
                     ZoneKind::ClusterSet => {
-                        let name = names::derived_service(&service.name);
-                        let derived = ObjectKey::namespaced(service.namespace.clone(), name);
-                        let derived = self.derived.as_ref().and_then(|services| services.get(&derived));
+                        let derived = self.derived.as_ref().and_then(|services| {
+                            import::derived_services(&owner).find_map(|key| services.get(&key))
+                        });
                         import::records(&owner, derived.as_deref(), &slices, &self.zone.name)
                     }
                     ZoneKind::Cluster => service::records(&owner, &slices, &self.zone.name),

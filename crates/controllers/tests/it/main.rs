@@ -47,6 +47,8 @@ mod scheduling;
 mod search;
 mod seeded;
 mod selectors;
+mod service_names;
+mod taken_over_services;
 mod template_status;
 mod traffic;
 mod withdrawal;

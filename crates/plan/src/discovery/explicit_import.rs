@@ -20,7 +20,7 @@ use super::slices::{imported_slice, is_exportable};
 use super::usage::Allotment;
 use crate::clusters::ownership::{is_own, stamp, stamped};
 use crate::import_marks::{
-    has_selector, is_of_explicit_import, is_slice_of_explicit_import, is_slice_of_selector,
+    has_selector, is_of_explicit_import, is_of_set, is_slice_of_explicit_import, is_slice_of_selector,
 };
 
 /// One exporting cluster.
@@ -79,6 +79,8 @@ pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportActi
     };
     stamp(&mut wanted, seen.control_plane);
     match seen.service {
+        // `portolan services migrate` marks the Service for the set, and then the import: until then clients use this form.
+        Some(service) if is_marked_for_set(service, import) => {}
         Some(service) if !is_of_explicit_import(service) => {
             return vec![ExplicitImportAction::ReportForeignService(service.key())];
         }
@@ -113,6 +115,11 @@ pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportActi
         &allotted,
     ));
     actions
+}
+
+/// Whether a Service is marked as the derived Service of a set's import of this name.
+fn is_marked_for_set(service: &Object, import: &Object) -> bool {
+    is_of_set(service) && service.label(labels::endpoint_slice::IMPORT_NAME) == Some(import.name())
 }
 
 /// Steps for present slices that are not wanted: those of exporters that cannot be read stay, and may be used in another way.

@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | 1 | create the derived Service |
 //! | 2 | create the ServiceImport with the addresses of the Service |
-//! | 3 | make the import the owner of the Service, create the EndpointSlices, write the status of the import |
+//! | 3 | create the EndpointSlices, write the status of the import |
 //! | 4 | none |
 
 mod import;
@@ -179,7 +179,10 @@ pub fn plan_set_import(
         // Unreachable exporters probably still export the service, so the present import counts as their export.
         exports.push(import::as_export(import));
     }
-    let Some(merged) = merge(exports, exported.used) else { return delete_all(member, Some(exported)) };
+    let Some(merged) = merge(exports, exported.used) else {
+        let is_undecided = may_be_exported(exported, member);
+        return if is_undecided { Vec::new() } else { delete_all(member, Some(exported)) };
+    };
     let pass = Pass { service, exported, member, merged: &merged, owner: owner(exported, member, &unseen) };
     let (mut actions, addresses, usability) = match service::plan_service(&pass) {
         ServicePlan::Continue { action, addresses, usability } => {
@@ -204,6 +207,13 @@ pub fn plan_set_import(
     let clusters = exported.exports.iter().map(|export| export.cluster.clone()).chain(unseen).collect();
     actions.extend(plan_status(&pass, clusters, &usability, now));
     actions
+}
+
+/// Whether members that are not known yet may export a service of which a migration has marked the import. The status of an
+/// import that no set has written does not name its exporters.
+fn may_be_exported(exported: &ExportedService<'_>, member: &ImportingMember<'_>) -> bool {
+    let is_unwritten = |import: &Object| import.label(labels::CONTROL_PLANE).is_none();
+    !exported.unknown.is_empty() && member.import.is_some_and(is_unwritten)
 }
 
 /// Exporters in the status of the present import that are unreachable or not synced, and exporters of an import or slice

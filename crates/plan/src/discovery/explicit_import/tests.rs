@@ -76,6 +76,8 @@ fn explicit_imports_are_planned() {
     let of_set =
         Object(json!({"kind": "Service", "metadata": {"name": "derived-serve", "namespace": "default",
         "labels": {"karmada.io/managed": "true", "portolan.dev/clusterset": "prod"}}}));
+    let mut migrating = of_set.clone();
+    migrating.set_label("multicluster.kubernetes.io/service-name", "serve");
     let cases: Vec<(&str, ExplicitImport<'_>, Vec<&str>)> = vec![
         (
             "an address moved",
@@ -116,6 +118,16 @@ fn explicit_imports_are_planned() {
         (
             "a foreign service",
             ExplicitImport { service: Some(&foreign), slices: vec![], ..desired.clone() },
+            vec!["foreign service derived-serve"],
+        ),
+        (
+            "a service that a migration has marked before the import",
+            ExplicitImport { service: Some(&migrating), exporters: from_m1(vec![&moved]), ..desired.clone() },
+            vec!["apply EndpointSlice imported-m1-serve-a"],
+        ),
+        (
+            "a service of a cluster set beside an import",
+            ExplicitImport { service: Some(&of_set), slices: vec![], ..desired.clone() },
             vec!["foreign service derived-serve"],
         ),
         (

@@ -101,7 +101,7 @@ pub(super) fn as_export(import: &Object) -> ValidExport {
     }
 }
 
-/// Sets the labels of a set and of a control plane, and makes the import the owner, so that the object is garbage-collected with it.
+/// Sets the labels of a set and of a control plane. Makes `import` the owner, so that the object is garbage-collected with it.
 pub(super) fn set_marks(object: &mut Object, set: &str, owner: &str, import: Option<&Object>) {
     object.set_label(labels::MANAGED, labels::TRUE);
     object.set_label(labels::cluster_set::NAME, set);

@@ -1,7 +1,9 @@
 //! The derived Service that gives an import its address in one member.
 //!
 //! It has no selector; the EndpointSlices of the import carry its name, so that the proxies of the member route to them.
-//! The member's API server allocates the addresses for the lifetime of the Service.
+//! The member's API server allocates the addresses for the lifetime of the Service. The import is not its owner: the garbage
+//! collector would delete the Service with an import that a user deletes, and the set makes the import again at once, for
+//! clients that keep the address.
 
 use portolan_api::kubernetes::{Service, View};
 use portolan_api::multicluster::ServiceImportType;
@@ -117,7 +119,11 @@ fn wanted(pass: &Pass<'_>, present: Option<&Object>) -> Object {
     let (import, merged) = (pass.service, pass.merged);
     let key = ObjectKey::namespaced(import.namespace.clone(), pass.derived_name());
     let mut service = Object::new(&resources::SERVICE.gvk(), &key);
-    set_marks(&mut service, pass.exported.set, pass.owner, pass.member.import);
+    set_marks(&mut service, pass.exported.set, pass.owner, None);
+    if present.is_some() {
+        // Without an owner, such as the import that another implementation or an earlier version has set.
+        service.metadata_mut().insert("ownerReferences".to_owned(), json!([]));
+    }
     service.set_label(labels::endpoint_slice::IMPORT_NAME, import.name.as_str());
     let ports = merged.ports.iter().map(|port| {
         let name = merged.port_name(port);

@@ -293,6 +293,50 @@ fn edges() {
     }
 }
 
+/// `portolan services migrate` marks the Service and then the import; both marks reach a reader one after the other, and the
+/// set writes the addresses last.
+#[test]
+fn an_import_has_its_address_in_every_state_of_a_migration() {
+    const IMPORT_OF: &str = "multicluster.kubernetes.io/service-name";
+    let spec = || json!({"type": "ClusterSetIP", "ports": [{"name": "http", "port": 80}]});
+    let mut explicit = import("web", spec());
+    explicit.metadata_mut().remove("labels");
+    let mut marked = import("web", spec());
+    marked.set_annotation("multicluster.kubernetes.io/derived-service", "derived-web");
+    let mut written = marked.clone();
+    written.set_label("portolan.dev/control-plane", "first");
+    let pending = written.clone();
+    written.0["spec"]["ips"] = json!(["10.0.0.7"]);
+    let service = |name: &str, labels: serde_json::Value| {
+        Object(json!({"metadata": {"namespace": "retail", "name": name, "labels": labels},
+            "spec": {"clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"]}}))
+    };
+    let of_explicit = service("derived-web", json!({"karmada.io/managed": "true", IMPORT_OF: "web"}));
+    let labels = json!({"karmada.io/managed": "true", "portolan.dev/clusterset": "prod", IMPORT_OF: "web"});
+    let of_set = service("derived-web", labels);
+    let foreign = service("derived-web", json!({IMPORT_OF: "web"}));
+    let of_another = service("derived-web", json!({"karmada.io/managed": "true", IMPORT_OF: "shop"}));
+    let cases = [
+        ("before", &explicit, Some(&of_explicit), true),
+        ("the Service is marked", &explicit, Some(&of_set), true),
+        ("both are marked", &marked, Some(&of_set), true),
+        ("the mark of the Service has not arrived", &marked, Some(&of_explicit), true),
+        ("the set has written the import", &written, Some(&of_set), true),
+        ("the Service has not arrived", &written, None, true),
+        ("the set has found no address", &pending, Some(&of_set), false),
+        ("a Service that Portolan does not manage", &marked, Some(&foreign), false),
+        ("a Service of another import", &marked, Some(&of_another), false),
+    ];
+    for (name, import, derived, want) in cases {
+        let answers = render(&records(import, derived, &[], ZONE)).contains(&"@ A 10.0.0.7".to_owned());
+        assert_eq!(answers, want, "{name}");
+    }
+    let keys = |import: &Object| derived_services(import).map(|key| key.name).collect::<Vec<_>>();
+    marked.set_annotation("multicluster.kubernetes.io/derived-service", "theirs");
+    assert_eq!(keys(&explicit), ["derived-web"]);
+    assert_eq!(keys(&marked), ["theirs", "derived-web"]);
+}
+
 type Labels = &'static [(&'static str, &'static str)];
 
 #[test]
