@@ -166,11 +166,8 @@ impl Lifecycle {
         let now = format_time(self.server.clock.now());
         let undecided = std::mem::take(&mut self.undecided);
         let is_undecided = |known: &Known| undecided.contains(group(&known.object));
-        let keys: Vec<String> = self
-            .known
-            .iter()
-            .filter_map(|(key, known)| is_undecided(known).then(|| key.clone()))
-            .collect();
+        let keys: Vec<String> =
+            self.known.iter().filter(|(_, known)| is_undecided(known)).map(|(key, _)| key.clone()).collect();
         let mut decided = Vec::new();
         for key in &keys {
             let known = &self.known[key];
