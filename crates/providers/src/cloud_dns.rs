@@ -162,7 +162,12 @@ impl CloudDns {
                 return Ok(project);
             };
             let token: String = form_urlencoded::byte_serialize(token.as_bytes()).collect();
-            next = format!("{path}&pageToken={token}");
+            let following = format!("{path}&pageToken={token}");
+            if following == next {
+                let reason = "a page of a list names itself as the next".to_owned();
+                return Err(ProviderError::Answer { server: self.server.url.clone(), reason });
+            }
+            next = following;
             tokio::time::sleep(INTERVAL).await;
         }
         let reason = format!("a list has more than {MAX_PAGES} pages");
