@@ -34,6 +34,7 @@ mod exporter_names;
 mod exporters_read;
 mod held_services;
 mod importer;
+pub(crate) mod member_slices;
 mod member_writer;
 mod moving_traffic;
 mod policy_status;

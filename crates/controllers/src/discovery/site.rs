@@ -19,10 +19,9 @@ use portolan_runtime::client::Selection;
 use portolan_runtime::{Cache, Member, Queue, Resource};
 
 use crate::discovery::Discovery;
+use crate::discovery::member_slices::{member_slices, of_import, of_service};
 
-/// Name of the index of EndpointSlices by Service; values are `namespace/name`.
-const BY_SERVICE: &str = "service";
-/// Name of the index of EndpointSlices and Services by import of a set; values are `namespace/name`.
+/// Name of the index of Services by import of a set; values are `namespace/name`.
 const BY_IMPORT: &str = "import";
 
 /// Caches of the kinds of the Multi-Cluster Services API, which a member may start to serve later.
@@ -50,23 +49,15 @@ pub(crate) struct Site {
 
 impl Site {
     pub(super) fn new(member: Arc<Member>) -> Self {
-        let index_values = |key: Option<ObjectKey>| key.map(|key| key.to_string()).into_iter().collect();
-        let slices = member.cache(
-            &slice_resource(),
-            Selection::all(),
-            |builder| {
-                let builder =
-                    builder.index(BY_SERVICE, move |_, slice| index_values(service_of_slice(slice)));
-                builder.index(BY_IMPORT, move |_, slice| index_values(set_import_of(slice)))
-            },
-            |_| {},
-        );
+        let slices = member_slices(&member);
         let services = member.cache(
             &service_resource(),
             Selection::all(),
             |builder| {
                 let builder = builder.trim(trim_service);
-                builder.index(BY_IMPORT, move |_, service| index_values(set_import_of(service)))
+                builder.index(BY_IMPORT, |_, service| {
+                    set_import_of(service).map(|key| key.to_string()).into_iter().collect()
+                })
             },
             |_| {},
         );
@@ -309,12 +300,12 @@ impl Site {
 
     /// EndpointSlices of a Service.
     pub(super) fn slices(&self, service: &ObjectKey) -> Vec<Arc<Object>> {
-        self.slices.by_index(BY_SERVICE, &service.to_string())
+        of_service(&self.slices, service)
     }
 
     /// EndpointSlices of an import of a set.
     pub(super) fn imported_slices(&self, import: &ObjectKey) -> Vec<Arc<Object>> {
-        self.slices.by_index(BY_IMPORT, &import.to_string())
+        of_import(&self.slices, import)
     }
 
     /// A Service, managed by Portolan or not.
@@ -387,10 +378,6 @@ impl Site {
         let dispatched = slices.iter().filter(|slice| is_slice_of_multi_cluster_service(slice));
         dispatched.filter_map(|slice| service_of_slice(slice)).for_each(|key| self.dispatch_queue.add(key));
     }
-}
-
-pub(super) fn slice_resource() -> Resource {
-    resources::ENDPOINT_SLICE.into()
 }
 
 pub(super) fn service_resource() -> Resource {

@@ -1,15 +1,12 @@
 //! Whether the shards of federated Services have ready endpoints, from the caches of the members.
 
-use portolan_api::resources;
-use portolan_object::{Object, ObjectKey};
+use portolan_object::ObjectKey;
 use portolan_plan::federation::dns::observed::has_ready_endpoints;
 use portolan_plan::import_marks::service_of_slice;
-use portolan_runtime::client::Selection;
 use portolan_runtime::members::MembershipChange;
-use portolan_runtime::{Cache, ClusterName, Member, Members};
+use portolan_runtime::{ClusterName, Members};
 
-/// Index of EndpointSlices by their Service; values are `namespace/name`.
-const BY_SERVICE: &str = "federated-service";
+use crate::discovery::member_slices::{member_slices, of_service};
 
 /// The EndpointSlices of all members.
 #[derive(Clone)]
@@ -24,7 +21,7 @@ impl Endpoints {
         members.observe(move |change| {
             let MembershipChange::Joined(member) = change else { return };
             let changed = changed.clone();
-            slices(member).observe(move |change| {
+            member_slices(member).observe(move |change| {
                 let slices = change.old.iter().chain(&change.new);
                 slices.filter_map(|slice| service_of_slice(slice)).for_each(&changed);
             });
@@ -36,20 +33,11 @@ impl Endpoints {
     /// counts as ready: a shard is never dropped for lack of knowledge.
     pub(super) fn are_ready(&self, cluster: &str, service: &ObjectKey) -> bool {
         let Some(member) = self.0.get(&ClusterName::new(cluster)) else { return true };
-        let slices = slices(&member);
+        let slices = member_slices(&member);
         if !slices.is_synced() {
             return true;
         }
-        let slices = slices.by_index(BY_SERVICE, &service.to_string());
+        let slices = of_service(&slices, service);
         has_ready_endpoints(slices.iter().map(AsRef::as_ref))
     }
-}
-
-/// The cache of a member, which service discovery reads too.
-fn slices(member: &Member) -> Cache<Object> {
-    let cache = member.cache(&resources::ENDPOINT_SLICE.into(), Selection::all(), |builder| builder, |_| {});
-    cache.add_index(BY_SERVICE, |_, slice| {
-        service_of_slice(slice).map(|key| key.to_string()).into_iter().collect()
-    });
-    cache
 }
