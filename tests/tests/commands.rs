@@ -138,6 +138,10 @@ fn services_and_why_follow_a_service_from_nothing_to_an_import() {
     assert_eq!(rows[0], ["NAMESPACE", "NAME", "TYPE", "EXPORTERS", "IMPORTERS", "CONFLICTS", "CHANGED"]);
     assert_eq!(rows[1][..6], ["default", "serve", "ClusterSetIP", "member1(1/1)", "member2", "-"], "{table}");
     assert!(table.stderr.contains("cluster(berlin): "), "one that does not answer is a note: {table}");
+    let listed = run(&["get", "services", "-n", "default", "-s", "all"]);
+    assert_eq!(listed.code, Some(1), "a part is not the whole: {listed}");
+    assert!(listed.stdout.contains("serve"), "what the others have is printed: {listed}");
+    assert!(listed.stderr.contains("the answer is incomplete without berlin"), "{listed}");
     assert_eq!(table.code, Some(0), "{table}");
     let json: serde_json::Value =
         serde_json::from_str(&run(&["services", "-o", "json"]).stdout).expect("JSON");

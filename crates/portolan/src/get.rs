@@ -96,21 +96,23 @@ fn print_objects(request: &Request, answers: &[Answer<'_>]) -> Result<bool> {
     Ok(is_empty)
 }
 
-/// Says what was not found, and decides about the exit status: a failure of the control plane, of all members, or of an
-/// object that is nowhere.
+/// Says what was not found, and decides about the exit status: an error if a server failed, if none has the kind, or if an
+/// object is nowhere. What the others have is printed already.
 fn conclude(request: &Request, answers: &[Answer<'_>], is_empty: bool) -> Result<()> {
     if let Some(error) =
         answers.iter().find(|answer| !answer.server.is_member).and_then(Answer::first_failure)
     {
         return Err(anyhow!("{error}"));
     }
-    ensure!(answers.iter().any(|answer| answer.failures.is_empty()), "no cluster could be read");
+    ensure!(answers.iter().any(Answer::is_complete), "no cluster could be read");
     let missing = read::nowhere(answers);
     if !missing.is_empty() && !request.arguments.ignore_not_found {
-        let is_complete = answers.iter().all(|answer| answer.failures.is_empty());
+        let is_complete = answers.iter().all(Answer::is_complete);
         let place = if is_complete { "" } else { " in the clusters that could be read" };
         bail!("{}{place}", missing.join("\n"));
     }
+    let failed = read::failed(answers);
+    ensure!(failed.is_empty(), "the answer is incomplete without {}", failed.join(", "));
     if is_empty && missing.is_empty() && !request.arguments.ignore_not_found && request.format.is_table() {
         let mut found = answers.iter().flat_map(|answer| &answer.found);
         anstream::eprintln!("{}", request.nothing_found(found.all(|found| found.resource.namespaced)));

@@ -24,8 +24,10 @@ pub(super) struct Answer<'a> {
     pub(super) found: Vec<Found>,
     /// Objects that do not exist there: KIND/NAME, and what the server says.
     missing: Vec<(String, String)>,
+    /// Kinds that the server does not have.
+    unserved: Vec<String>,
     /// Everything else that went wrong.
-    pub(super) failures: Vec<String>,
+    failures: Vec<String>,
 }
 
 /// Objects of one kind.
@@ -52,6 +54,12 @@ impl Content {
     }
 }
 
+impl<'a> Answer<'a> {
+    fn of(server: &'a Server) -> Self {
+        Self { server, found: Vec::new(), missing: Vec::new(), unserved: Vec::new(), failures: Vec::new() }
+    }
+}
+
 impl Answer<'_> {
     /// Whether there are objects of a kind.
     pub(super) fn has_kind(&self, kind: &GroupVersionKind) -> bool {
@@ -60,13 +68,23 @@ impl Answer<'_> {
 
     /// What goes to standard error about a member.
     pub(super) fn notes(&self) -> impl Iterator<Item = String> {
-        let failures = self.failures.iter().filter(|_| self.server.is_member);
+        let failures = self.failures.iter().chain(&self.unserved).filter(|_| self.server.is_member);
         failures.map(|failure| format!("cluster({}): {failure}", self.server.name))
+    }
+
+    /// Whether all that was asked for was read.
+    pub(super) fn is_complete(&self) -> bool {
+        self.failures.is_empty() && self.unserved.is_empty()
+    }
+
+    /// Whether the server failed. One that lacks a kind has answered.
+    pub(super) fn has_failed(&self) -> bool {
+        !self.failures.is_empty()
     }
 
     /// The first thing that went wrong.
     pub(super) fn first_failure(&self) -> Option<&str> {
-        self.failures.first().map(String::as_str)
+        self.failures.first().or(self.unserved.first()).map(String::as_str)
     }
 
     /// The objects; those of a member have an annotation with its name.
@@ -95,12 +113,17 @@ pub(super) fn nowhere(answers: &[Answer<'_>]) -> Vec<String> {
     let mut texts = Vec::new();
     for (object, text) in answers.iter().flat_map(|answer| &answer.missing) {
         let is_missing = |answer: &Answer<'_>| answer.missing.iter().any(|(missing, _)| missing == object);
-        let is_everywhere = answers.iter().all(|answer| is_missing(answer) || !answer.failures.is_empty());
+        let is_everywhere = answers.iter().all(|answer| is_missing(answer) || !answer.is_complete());
         if is_everywhere && !texts.contains(text) {
             texts.push(text.clone());
         }
     }
     texts
+}
+
+/// The names of the servers that failed.
+pub(super) fn failed<'a>(answers: &[Answer<'a>]) -> Vec<&'a str> {
+    answers.iter().filter(|answer| answer.has_failed()).map(|answer| answer.server.name.as_str()).collect()
 }
 
 /// Reads all servers; the answers are in their order.
@@ -110,7 +133,7 @@ pub(super) async fn read<'a>(request: &Request, servers: &'a [Server]) -> Vec<An
 }
 
 async fn read_one<'a>(request: &Request, server: &'a Server) -> Answer<'a> {
-    let mut answer = Answer { server, found: Vec::new(), missing: Vec::new(), failures: Vec::new() };
+    let mut answer = Answer::of(server);
     let client = match &server.client {
         Ok(client) => client,
         Err(error) => {
@@ -141,7 +164,14 @@ impl Answer<'_> {
         discovery: &Discovery,
         query: &Query,
     ) -> Result<()> {
-        for resource in resolve(discovery, &query.kind)? {
+        let resources = match resolve(discovery, &query.kind) {
+            Ok(resources) => resources,
+            Err(error) => {
+                self.unserved.push(causes(&error));
+                return Ok(());
+            }
+        };
+        for resource in resources {
             let selection = request.selection(&resource);
             if query.names.is_empty() {
                 let content = list(request, client, &resource, &selection).await?;
