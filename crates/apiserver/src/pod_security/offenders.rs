@@ -13,7 +13,7 @@ pub(super) fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
 
 /// The names of the containers that break a rule.
 pub(super) fn containers_where<'a>(pod: &'a Value, is_bad: impl Fn(&'a Value) -> bool) -> Vec<&'a str> {
-    containers(pod).filter(|container| is_bad(*container)).map(|one| tree::str_at(one, "/name")).collect()
+    containers(pod).filter(|container| is_bad(container)).map(|one| tree::str_at(one, "/name")).collect()
 }
 
 /// Who sets a field of the security context to a bad value, and the bad values. Both are empty if nothing is bad.
