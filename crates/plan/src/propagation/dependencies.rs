@@ -27,4 +27,4 @@ pub use missing::{NOT_FOUND, condition};
 pub use reference::{
     OutsideNamespace, Recorded, index_values, is_same_kind, object_index_values, record, recorded, refers_to,
 };
-pub use required::{Independent, Required, required};
+pub use required::{Independent, Required, Requirements};

@@ -1,13 +1,12 @@
 //! One object that bindings refer to: writes its attached binding.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use portolan_api::Kind;
 use portolan_api::work::ResourceBinding;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::dependencies::{
-    Attached, Independent, Required, Step, attach, object_index_values, required,
+    Attached, Independent, Required, Requirements, Step, attach, object_index_values,
 };
 use portolan_plan::propagation::detect::is_template;
 use portolan_runtime::events::{Regarding, Severity};
@@ -38,9 +37,7 @@ impl Reconciler for Attachments {
 
 impl Attachments {
     async fn reconcile_object(&self, object: &Object) -> Result<Outcome, ClientError> {
-        let independents = self.independents(object);
-        let views = independents.iter().map(|one| Independent { metadata: &one.metadata, spec: &one.spec });
-        let required = required(object, views);
+        let (required, independents) = self.required(object);
         let key = bind::binding_key(object.kind(), &object.key());
         let present = self.0.bindings.get(&key);
         let compared = present
@@ -65,26 +62,32 @@ impl Attachments {
         match written {
             Ok(written) => {
                 self.report_conflict(&written, &required);
-                self.report_written(&independents);
+                self.report_written(independents);
                 self.0.bindings.written(written);
                 Ok(Outcome::Done)
             }
             Err(error) => {
-                self.report_failure(&key, &error, &independents);
+                self.report_failure(&key, &error, independents);
                 Err(error)
             }
         }
     }
 
-    /// The bindings that can refer to an object, each once.
-    fn independents(&self, object: &Object) -> Vec<Arc<Binding>> {
+    /// What the bindings that can refer to an object require, and those bindings. One at a time is decoded: an object may have
+    /// thousands of them.
+    fn required(&self, object: &Object) -> (Required, Vec<Regarding>) {
         let kind = object.group_version_kind();
         let bindings = &self.0.bindings.namespaced;
         let values = object_index_values(&kind.group, &kind.kind, &object.key());
-        let found = values.iter().flat_map(|value| bindings.by_index(BY_REFERENCE, value));
-        let found: BTreeMap<ObjectKey, Arc<Binding>> =
-            found.map(|binding| (binding.metadata.key(), binding)).collect();
-        found.into_values().collect()
+        let keys: BTreeSet<ObjectKey> =
+            values.iter().flat_map(|value| bindings.keys_by_index(BY_REFERENCE, value)).collect();
+        let mut requirements = Requirements::new(object);
+        let mut found = Vec::with_capacity(keys.len());
+        for binding in keys.iter().filter_map(|key| bindings.get(key)) {
+            requirements.add(Independent { metadata: &binding.metadata, spec: &binding.spec });
+            found.push(regarding(&binding));
+        }
+        (requirements.finish(), found)
     }
 
     /// Tells that the independent bindings disagree, also if the attached binding is as it was: the settings in which they
@@ -97,21 +100,21 @@ impl Attachments {
         }
     }
 
-    fn report_written(&self, independents: &[Arc<Binding>]) {
+    fn report_written(&self, independents: Vec<Regarding>) {
         for independent in independents {
             let message = "Sync schedule results to dependencies succeed.";
-            self.0.hub.events.success(regarding(independent), SUCCEEDED, message);
+            self.0.hub.events.success(independent, SUCCEEDED, message);
         }
     }
 
     /// A lost race is repeated at once and is no failure.
-    fn report_failure(&self, key: &ObjectKey, error: &ClientError, independents: &[Arc<Binding>]) {
+    fn report_failure(&self, key: &ObjectKey, error: &ClientError, independents: Vec<Regarding>) {
         if error.is_race() {
             return;
         }
         for independent in independents {
             let message = format!("the binding {key} of a dependency cannot be written: {error}");
-            self.0.hub.events.record(regarding(independent), Severity::Warning, FAILED, message);
+            self.0.hub.events.record(independent, Severity::Warning, FAILED, message);
         }
     }
 }

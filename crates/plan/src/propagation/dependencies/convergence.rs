@@ -10,7 +10,7 @@ use portolan_object::Object;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{Attached, Independent, Required, Step, attach, recorded, required};
+use super::{Attached, Independent, Required, Requirements, Step, attach, recorded};
 
 /// One event, or one pass of the controller.
 #[derive(Debug, Clone)]
@@ -96,7 +96,11 @@ impl Hub {
     }
 
     fn required(&self, object: &Object) -> Required {
-        required(object, self.independents.values().map(|(metadata, spec)| Independent { metadata, spec }))
+        let mut requirements = Requirements::new(object);
+        for (metadata, spec) in self.independents.values() {
+            requirements.add(Independent { metadata, spec });
+        }
+        requirements.finish()
     }
 
     fn pass(&mut self, name: u8) {

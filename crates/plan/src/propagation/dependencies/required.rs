@@ -34,42 +34,62 @@ pub struct Required {
     pub disagreements: Vec<&'static str>,
 }
 
-/// What the independent bindings require of an object. Those that do not refer to it, or have no clusters, do not count.
-pub fn required<'a>(object: &Object, independents: impl IntoIterator<Item = Independent<'a>>) -> Required {
-    let counts = |one: &Independent<'_>| {
-        one.spec.propagate_deps
+/// Collects what independent bindings require of one object, one binding at a time, so that a reader of many bindings holds only
+/// one of them.
+#[derive(Debug)]
+pub struct Requirements<'a> {
+    object: &'a Object,
+    required: Required,
+    total: usize,
+    overwriting: usize,
+    preserving: usize,
+}
+
+impl<'a> Requirements<'a> {
+    /// No binding requires anything of `object` yet.
+    pub fn new(object: &'a Object) -> Self {
+        Self { object, required: Required::default(), total: 0, overwriting: 0, preserving: 0 }
+    }
+
+    /// Adds a binding. One that does not refer to the object, or has no clusters, does not count.
+    pub fn add(&mut self, one: Independent<'_>) {
+        let counts = one.spec.propagate_deps
             && !one.metadata.is_deleting()
-            && one.metadata.namespace == object.namespace()
-            && recorded(one.metadata).iter().any(|reference| refers_to(reference, object))
-    };
-    let mut required = Required::default();
-    let (mut overwriting, mut preserving, mut total) = (0, 0, 0);
-    for one in independents.into_iter().filter(counts) {
+            && one.metadata.namespace == self.object.namespace()
+            && recorded(one.metadata).iter().any(|reference| refers_to(reference, self.object));
+        if !counts {
+            return;
+        }
         let snapshot = snapshot(one);
         if snapshot.clusters.is_empty() {
-            continue;
+            return;
         }
-        total += 1;
-        overwriting += usize::from(one.spec.conflict_resolution == ConflictResolution::Overwrite);
-        preserving += usize::from(one.spec.preserve_resources_on_deletion == Some(true));
-        required.labels.insert(label(one.metadata), permanent_id(one.metadata));
-        required.snapshots.push(snapshot);
+        self.total += 1;
+        self.overwriting += usize::from(one.spec.conflict_resolution == ConflictResolution::Overwrite);
+        self.preserving += usize::from(one.spec.preserve_resources_on_deletion == Some(true));
+        self.required.labels.insert(label(one.metadata), permanent_id(one.metadata));
+        self.required.snapshots.push(snapshot);
     }
-    required
-        .snapshots
-        .sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
-    if overwriting > 0 {
-        required.conflict_resolution = ConflictResolution::Overwrite;
+
+    /// What all bindings together require, in an order that does not depend on that of their adding.
+    pub fn finish(self) -> Required {
+        let Self { mut required, total, overwriting, preserving, .. } = self;
+        required
+            .snapshots
+            .sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+        if overwriting > 0 {
+            required.conflict_resolution = ConflictResolution::Overwrite;
+        }
+        required.preserve_resources_on_deletion = (total > 0).then_some(preserving > 0);
+        let is_split = |count: usize| count > 0 && count < total;
+        if is_split(overwriting) {
+            required.disagreements.push("ConflictResolution conflicted (Overwrite vs Abort)");
+        }
+        if is_split(preserving) {
+            required.disagreements.push("PreserveResourcesOnDeletion conflicted (true vs false)");
+        }
+        required
     }
-    required.preserve_resources_on_deletion = (total > 0).then_some(preserving > 0);
-    let is_split = |count: usize| count > 0 && count < total;
-    if is_split(overwriting) {
-        required.disagreements.push("ConflictResolution conflicted (Overwrite vs Abort)");
-    }
-    if is_split(preserving) {
-        required.disagreements.push("PreserveResourcesOnDeletion conflicted (true vs false)");
-    }
-    required
 }
 
 /// The clusters of a binding: the scheduled ones, and those from which its object is evicted only when it runs elsewhere.
@@ -120,7 +140,10 @@ mod tests {
     }
 
     fn of(bindings: &[(ObjectMeta, ResourceBindingSpec)]) -> Required {
-        required(&map(), bindings.iter().map(|(metadata, spec)| Independent { metadata, spec }))
+        let object = map();
+        let mut requirements = Requirements::new(&object);
+        bindings.iter().for_each(|(metadata, spec)| requirements.add(Independent { metadata, spec }));
+        requirements.finish()
     }
 
     fn on(cluster: &str) -> Value {
