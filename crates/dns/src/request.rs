@@ -5,8 +5,9 @@
 
 use dnswire::base::Message;
 use dnswire::base::iana::{Opcode, Rcode};
+use dnswire::base::opt::UnknownOptData;
 
-use crate::client_subnet::{SUBNET_OPTION, Subnet};
+use crate::client_subnet::{AskedSubnet, SUBNET_OPTION};
 use crate::name::Name;
 
 /// Maximum size of a UDP answer in octets, even if the client allows more: avoids IP fragmentation (DNS flag day 2020).
@@ -27,8 +28,8 @@ pub(crate) struct Edns {
     pub(crate) version: u8,
     /// DO flag: the client accepts DNSSEC records. The answer repeats it; the zones are not signed.
     pub(crate) dnssec: bool,
-    /// Network of the client that a resolver asks for (RFC 7871). A malformed one counts as absent.
-    pub(crate) subnet: Option<Subnet>,
+    /// Network of the client that a resolver asks for (RFC 7871).
+    pub(crate) subnet: AskedSubnet,
 }
 
 /// A query with exactly one question.
@@ -84,20 +85,20 @@ impl Request {
         Some(Self { name, kind, class, end: at + TYPE_AND_CLASS, edns: None })
     }
 
-    /// Parses an OPT record that fills all of `bytes`. The options are ignored, but must be well formed.
+    /// Parses an OPT record that fills all of `bytes`. Options that are not known are ignored, but must be well formed.
     fn edns(bytes: &[u8]) -> Option<Edns> {
         let is_opt = bytes.len() >= OPT && bytes[0] == 0 && read_u16(bytes, 1)? == OPT_TYPE;
         let mut options = bytes.get(OPT..)?;
         if !is_opt || options.len() != usize::from(read_u16(bytes, 9)?) {
             return None;
         }
-        let mut subnet = None;
+        let mut subnet = AskedSubnet::Absent;
         while !options.is_empty() {
             let code = read_u16(options, 0)?;
             let end = 4 + usize::from(read_u16(options, 2)?);
             let data = options.get(4..end)?;
-            if code == SUBNET_OPTION && subnet.is_none() {
-                subnet = Subnet::parse(data);
+            if code == SUBNET_OPTION {
+                subnet.add(data);
             }
             options = &options[end..];
         }
@@ -134,9 +135,13 @@ pub(crate) fn parse_unusual(packet: &[u8]) -> Result<Request, RequestError> {
     match (edns, message.opt()) {
         (0, _) => Ok(request),
         (1, Some(opt)) => {
-            let subnet = opt.opt().client_subnet();
-            let subnet =
-                subnet.map(|found| Subnet { address: found.addr(), source: found.source_prefix_len() });
+            let mut subnet = AskedSubnet::Absent;
+            for option in opt.opt().iter::<UnknownOptData<&[u8]>>() {
+                let option = option.map_err(|_| RequestError::Malformed)?;
+                if option.code().to_int() == SUBNET_OPTION {
+                    subnet.add(option.as_slice());
+                }
+            }
             let (size, version, dnssec) = (opt.udp_payload_size(), opt.version(), opt.dnssec_ok());
             let edns = Edns { size, version, dnssec, subnet };
             Ok(Request { edns: Some(edns), ..request })
@@ -170,6 +175,26 @@ mod tests {
 
     fn query(counts: [u8; 8], rest: &[u8]) -> Vec<u8> {
         [&[0, 7, 1, 0], &counts[..], rest].concat()
+    }
+
+    #[test]
+    fn both_parsers_read_the_network_of_the_client() {
+        let question = b"\x03web\x05local\x00\x00\x01\x00\x01";
+        let asked = |option: &[u8]| {
+            let length = u8::try_from(option.len() + 4).expect("a short option");
+            let data = u8::try_from(option.len()).expect("a short option");
+            let opt = [&[0, 0, 41, 4, 208, 0, 0, 0, 0, 0, length, 0, 8, 0, data], option].concat();
+            let packet = query([0, 1, 0, 0, 0, 0, 0, 1], &[&question[..], &opt].concat());
+            let common = Request::parse_common(&packet).expect("the common form");
+            let unusual = parse_unusual(&packet).expect("a query");
+            let [common, unusual] = [common, unusual].map(|request| request.edns.expect("EDNS").subnet);
+            assert_eq!(common, unusual, "{option:?}");
+            common
+        };
+        let given = asked(&[0, 1, 24, 0, 192, 0, 2]).given().expect("a network");
+        assert_eq!((given.address.to_string().as_str(), given.source), ("192.0.2.0", 24));
+        assert_eq!(asked(&[0, 1, 24, 0, 192, 0]), AskedSubnet::Malformed);
+        assert_eq!(asked(&[]), AskedSubnet::Malformed);
     }
 
     #[test]

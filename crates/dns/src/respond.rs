@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use dnswire::base::iana::Rcode;
 
 use crate::answered::{Answered, Outcome};
-use crate::client_subnet::Subnet;
+use crate::client_subnet::{AskedSubnet, Subnet};
 use crate::lookup::Lookup;
 use crate::name::Name;
 use crate::public::nearness::Place;
@@ -80,11 +80,11 @@ pub(crate) fn respond(
     };
     out.clear();
     out.extend_from_slice(&packet[..request.end]);
-    let subnet = request.edns.and_then(|edns| edns.subnet);
+    let subnet = request.edns.and_then(|edns| edns.subnet.given());
     let option = subnet.map_or(0, |subnet| subnet.length());
     let room = limit - option - if request.edns.is_some() { OPT } else { 0 };
     let place = match subnet {
-        Some(Subnet { address, source }) => Place { address, known: source },
+        Some(Subnet { address, source, .. }) => Place { address, known: source },
         None => Place { address: peer, known: if peer.is_ipv4() { 32 } else { 128 } },
     };
     let mut writer =
@@ -114,6 +114,9 @@ impl AnswerWriter<'_> {
     fn answer(&mut self, snapshot: &Snapshot, request: &Request) -> Outcome {
         if request.edns.is_some_and(|edns| edns.version != 0) {
             return Outcome::BadVersion;
+        }
+        if request.edns.is_some_and(|edns| edns.subnet == AskedSubnet::Malformed) {
+            return Outcome::FormatError;
         }
         if !matches!(request.class, IN | ANY_CLASS) || (FIRST_META..=LAST_META).contains(&request.kind) {
             return Outcome::Refused;
@@ -254,6 +257,7 @@ impl AnswerWriter<'_> {
             let [size_high, size_low] = MAX_UDP.to_be_bytes();
             let high_rcode = u8::from(outcome == Outcome::BadVersion);
             let dnssec = if dnssec { 0x80 } else { 0 };
+            let subnet = subnet.given();
             let options = subnet.map_or(0, |subnet| subnet.length());
             let [options_high, options_low] = u16::try_from(options).unwrap_or(0).to_be_bytes();
             let opt = [0, 0, 41, size_high, size_low, high_rcode, 0, dnssec, 0, options_high, options_low];

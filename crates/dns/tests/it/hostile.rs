@@ -95,6 +95,40 @@ fn edns_of_another_version() {
 }
 
 #[test]
+fn a_malformed_network_of_the_client_is_refused() {
+    let world = World::of_vectors();
+    let question = &query(SHOP, "A", None).to_vec().unwrap()[12..];
+    let asked = |option: &[u8]| {
+        let length = [u8::try_from(option.len() + 4).unwrap(), 0, 8, 0, u8::try_from(option.len()).unwrap()];
+        packet(
+            [1, 0],
+            [1, 0, 0, 1],
+            &[question, &[0, 0, 41, 4, 208, 0, 0, 0, 0, 0], &length, option].concat(),
+        )
+    };
+    // Response code and number of answers; 1 is FORMERR.
+    let cases: [(&str, &[u8], (u8, u8)); 6] = [
+        ("a network", &[0, 1, 24, 0, 192, 0, 2], (0, 1)),
+        ("a client that does not want to be known", &[0, 0, 0, 0], (0, 1)),
+        ("too few octets", &[0, 1, 24, 0, 192, 0], (1, 0)),
+        ("an unknown family", &[0, 3, 0, 0], (1, 0)),
+        ("bits beyond the known ones", &[0, 1, 20, 0, 192, 0, 2], (1, 0)),
+        ("no data", &[], (1, 0)),
+    ];
+    for (case, option, want) in cases {
+        for over in BOTH {
+            let answer = exchange(world.server, over, &asked(option)).expect("an answer");
+            assert_eq!((answer[3] & 0x0F, answer[7]), want, "{case} over {over:?}");
+            assert_eq!(answer[10..12], [0, 1], "{case}: with EDNS, which the server knows");
+            if want == (0, 1) {
+                // The option is repeated, with the bits that the answer depends on: none.
+                assert!(answer.ends_with(option), "{case}: {answer:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn any_gets_one_set() {
     let world = World::of_vectors();
     let answer = ask(world.server, Over::Udp, &query(SHOP, "ANY", None));
