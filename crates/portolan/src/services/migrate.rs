@@ -13,7 +13,7 @@ use portolan_plan::discovery::migration::{
 };
 use portolan_runtime::client::{Delete, Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::arguments::MigrateServices;
 use crate::servers::members_with_credentials;
@@ -136,14 +136,17 @@ async fn take(client: &Client, import: &ObjectKey, steps: &[Step], sources: &BTr
     for step in steps {
         match step {
             Step::MarkService(key, marks) => {
-                let written = mark(client, &resources::SERVICE.into(), key, marks).await;
+                let mut patch = patch(marks);
+                // The set keeps the Service also when the import is deleted.
+                patch["metadata"]["ownerReferences"] = Value::Null;
+                let written = mark(client, &resources::SERVICE.into(), key, patch).await;
                 written.with_context(|| format!("cannot label Service {key}"))?;
             }
             Step::MarkImport(key, marks) => {
                 let discovery = client.discover().await.context("cannot read what the API server serves")?;
                 let found =
                     discovery.find(GROUP, "ServiceImport").context("ServiceImports are not served")?;
-                let written = mark(client, &found.resource, key, marks).await;
+                let written = mark(client, &found.resource, key, patch(marks)).await;
                 written.with_context(|| format!("cannot label ServiceImport {key}"))?;
             }
             Step::DeleteSlice(key) => {
@@ -164,13 +167,16 @@ async fn take(client: &Client, import: &ObjectKey, steps: &[Step], sources: &BTr
     Ok(())
 }
 
+fn patch(marks: &Marks) -> Value {
+    json!({ "metadata": { "labels": marks.labels, "annotations": marks.annotations } })
+}
+
 async fn mark(
     client: &Client,
     resource: &Resource,
     key: &ObjectKey,
-    marks: &Marks,
+    patch: Value,
 ) -> Result<(), ClientError> {
-    let patch = json!({ "metadata": { "labels": marks.labels, "annotations": marks.annotations } });
     client.resource::<Object>(resource).patch(key, &Patch::Merge(patch)).await.map(drop)
 }
 
