@@ -23,6 +23,7 @@ mod template;
 pub mod tree;
 mod unchosen;
 mod unhealthy;
+mod unmet;
 
 pub use facts::{Facts, MemberFacts, Read};
 pub use step::{Diagnosis, Hop, Step, Verdict};
@@ -43,7 +44,7 @@ fn walk(facts: &Facts) -> Vec<Step> {
         return steps;
     }
     let (step, chosen) = policy::policy(facts, template);
-    let has_policy = chosen.is_some();
+    let places_it = chosen.is_some() && step.verdict != Verdict::Broken;
     steps.push(step);
     let binding = match &facts.binding {
         Err(error) => {
@@ -52,7 +53,7 @@ fn walk(facts: &Facts) -> Vec<Step> {
         }
         Ok(binding) => binding.as_ref(),
     };
-    if binding.is_none() && !has_policy {
+    if binding.is_none() && !places_it {
         return steps;
     }
     let (step, binding) = scheduling::binding(facts, template, chosen);

@@ -18,7 +18,7 @@ use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::discovery::ReadError;
 use portolan_plan::explain::{Facts, MemberFacts, Read};
 use portolan_plan::propagation::health::health;
-use portolan_plan::propagation::snapshot::{self, Binding};
+use portolan_plan::propagation::snapshot::{self, Binding, Policy};
 use portolan_plan::propagation::work;
 use portolan_runtime::client::{Discovered, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
@@ -67,6 +67,7 @@ pub async fn facts(
         _ => Vec::new(),
     };
     let works = works(hub, &resource.gvk, &key, &binding, &clusters).await;
+    let priority_classes = priority_classes(hub, policies.as_deref().unwrap_or_default()).await;
     let mut facts = Facts {
         kind: resource.gvk.clone(),
         key,
@@ -76,6 +77,7 @@ pub async fn facts(
         namesakes,
         policies,
         overrides,
+        priority_classes,
         binding,
         clusters,
         works,
@@ -134,6 +136,15 @@ where
     let mut all = namespaced?;
     all.extend(cluster?);
     Ok(all)
+}
+
+/// The names of the PriorityClasses, if a policy needs one.
+async fn priority_classes(hub: &Client, policies: &[Policy]) -> Read<Vec<String>> {
+    if policies.iter().all(|policy| policy.spec.schedule_priority.is_none()) {
+        return Ok(Vec::new());
+    }
+    let classes: Vec<Object> = list(hub, &resources::PRIORITY_CLASS.into(), &Selection::all()).await?;
+    Ok(classes.iter().map(|class| class.name().to_owned()).collect())
 }
 
 async fn binding(hub: &Client, kind: &GroupVersionKind, key: &ObjectKey) -> Read<Option<Binding>> {

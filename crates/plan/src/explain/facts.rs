@@ -31,6 +31,8 @@ pub struct Facts {
     pub policies: Read<Vec<Policy>>,
     /// The override policies of the namespace, and the cluster-wide ones.
     pub overrides: Read<Vec<Override>>,
+    /// The names of the PriorityClasses; read only if a policy gives a scheduling priority.
+    pub priority_classes: Read<Vec<String>>,
     /// The binding.
     pub binding: Read<Option<Binding>>,
     /// The clusters.

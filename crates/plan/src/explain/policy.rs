@@ -8,10 +8,11 @@ use portolan_object::{Object, ObjectKey};
 use super::facts::Facts;
 use super::mismatch::{Mismatch, closest};
 use super::step::{Hop, Step};
+use super::unmet::unmet;
 use crate::propagation::claim::Claim;
 use crate::propagation::detect::{Candidate, Decision, Verdict, decide, explain};
 use crate::propagation::matching::{Rank, best_rank};
-use crate::propagation::snapshot::{Override, Policy, candidates, policy_title};
+use crate::propagation::snapshot::{Policy, candidates, policy_title};
 
 /// Other policies that are listed, at most.
 const MAX_LISTED: usize = 10;
@@ -39,7 +40,7 @@ pub(super) fn policy<'a>(facts: &'a Facts, template: &Object) -> (Step, Option<C
     let (step, chosen) = match decide(template, &namespaced, &cluster) {
         Decision::Follow(policy) => {
             let chosen = Chosen::of(policy);
-            (holds(template, chosen), Some(chosen))
+            (holds(facts, template, chosen), Some(chosen))
         }
         Decision::Take(taking) => {
             let chosen = Chosen::of(taking.policy);
@@ -56,7 +57,11 @@ pub(super) fn policy<'a>(facts: &'a Facts, template: &Object) -> (Step, Option<C
     (step.details(others(policies, template, winner)), chosen)
 }
 
-fn holds(template: &Object, chosen: Chosen<'_>) -> Step {
+fn holds(facts: &Facts, template: &Object, chosen: Chosen<'_>) -> Step {
+    if let Some(unmet) = unmet(facts, chosen) {
+        let text = format!("{} holds it, and {}", policy_title(chosen.metadata), unmet.text());
+        return Step::broken(Hop::Policy, text, unmet.cure());
+    }
     let how = selection(template, chosen.spec);
     let text = format!("{} holds it: it selects it {how}", policy_title(chosen.metadata));
     Step::good(Hop::Policy, text).since(chosen.metadata.creation_timestamp.as_deref())
@@ -64,11 +69,9 @@ fn holds(template: &Object, chosen: Chosen<'_>) -> Step {
 
 fn takes(facts: &Facts, template: &Object, chosen: Chosen<'_>) -> Step {
     let title = policy_title(chosen.metadata);
-    if let Some(missing) = missing_override(facts, chosen) {
-        let text =
-            format!("{title} selects it, and waits for OverridePolicy {missing}, which does not exist");
-        let cure = format!("create OverridePolicy {missing}, or remove it from spec.dependentOverrides");
-        return Step::broken(Hop::Policy, text, cure);
+    if let Some(unmet) = unmet(facts, chosen) {
+        let text = format!("{title} selects it, and {}", unmet.text());
+        return Step::broken(Hop::Policy, text, unmet.cure());
     }
     let how = selection(template, chosen.spec);
     let text = format!("{title} selects it {how}, and the control plane has not recorded that yet");
@@ -78,20 +81,6 @@ fn takes(facts: &Facts, template: &Object, chosen: Chosen<'_>) -> Step {
 /// What to do when the control plane does nothing.
 pub(super) const CONTROL_PLANE_CURE: &str =
     "run the command again in some seconds; if nothing changes, see the log and /readyz of portolan server";
-
-/// An override policy that must exist and does not; `None` also if the overrides were not read.
-fn missing_override(facts: &Facts, chosen: Chosen<'_>) -> Option<String> {
-    let overrides = facts.overrides.as_ref().ok()?;
-    let namespace = &chosen.metadata.namespace;
-    let is_there =
-        |one: &Override, name: &String| one.metadata.name == *name && one.metadata.namespace == *namespace;
-    let mut wanted = chosen.spec.dependent_overrides.iter();
-    let missing = wanted.find(|name| !overrides.iter().any(|one| is_there(one, name)))?;
-    Some(match namespace.as_str() {
-        "" => missing.clone(),
-        namespace => format!("{namespace}/{missing}"),
-    })
-}
 
 fn selection(template: &Object, spec: &PropagationSpec) -> &'static str {
     match best_rank(&spec.resource_selectors, template) {
@@ -124,6 +113,16 @@ fn unselected(facts: &Facts, template: &Object) -> Step {
     let federation = binding.and_then(|binding| binding.metadata.label(labels::federation::NAME));
     if let Some(federation) = federation {
         let text = format!("Federation {federation} has it: every cluster that takes part has the object");
+        return Step::good(Hop::Policy, text);
+    }
+    let required_by = binding.map(|binding| binding.spec.required_by.as_slice()).unwrap_or_default();
+    if !required_by.is_empty() {
+        let by: Vec<String> =
+            required_by.iter().map(|one| format!("{}/{}", one.namespace, one.name)).collect();
+        let text = format!(
+            "no policy selects it, and it needs none: the workloads of the bindings {} take it along (propagateDeps)",
+            by.join(", ")
+        );
         return Step::good(Hop::Policy, text);
     }
     let has_binding = binding.is_some();

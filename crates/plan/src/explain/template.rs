@@ -16,6 +16,9 @@ pub(super) fn template(facts: &Facts) -> (Step, Option<&Object>) {
     };
     let kind = &facts.kind.kind;
     let skipped = Skipped::default();
+    if Skipped::is_of_the_federation(&facts.kind.group) {
+        return (acts_here(facts, object), None);
+    }
     if skipped.has_kind(&facts.kind) {
         let text = format!("objects of kind {kind} are never propagated: they belong to the control plane");
         return (Step::broken(Hop::Template, text, "create it in the members themselves"), None);
@@ -33,6 +36,21 @@ pub(super) fn template(facts: &Facts) -> (Step, Option<&Object>) {
     }
     let step = Step::good(Hop::Template, "exists on the control plane and can be propagated");
     (step.since(Some(object.creation_timestamp())), Some(object))
+}
+
+/// An object of the federation itself, such as a policy or a binding. Where it says what the matter is.
+fn acts_here(facts: &Facts, object: &Object) -> Step {
+    let text =
+        format!("objects of kind {} act in the control plane, and are never propagated", facts.kind.kind);
+    let placed = |field: &str| object.str_at(&["spec", "resource", field]);
+    let cure = match (placed("kind"), placed("name"), placed("namespace")) {
+        ("", ..) | (_, "", _) => {
+            format!("kubectl describe {}: see its status and its events", facts.argument())
+        }
+        (kind, name, "") => format!("portolan why {}/{name}", kind.to_lowercase()),
+        (kind, name, namespace) => format!("portolan why {}/{name} -n {namespace}", kind.to_lowercase()),
+    };
+    Step::not_looked_at(Hop::Template, text).cure(cure)
 }
 
 fn missing(facts: &Facts) -> Step {

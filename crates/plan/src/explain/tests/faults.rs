@@ -99,8 +99,17 @@ fn template_and_policy() -> Vec<Fault> {
             .before(|world| world.template["metadata"]["namespace"] = json!("karmada-es-eu")),
         Fault::new("claimed by another controller", Template, "MultiClusterService propagates it", "portolan why")
             .before(|world| world.template["metadata"]["labels"]["resourcetemplate.karmada.io/claimed-by"] = json!("MultiClusterService")),
-        Fault::new("a kind of the control plane", Template, "never propagated", "members themselves")
+        Fault::new("a kind of the control plane", Template, "act in the control plane", "kubectl describe overridepolicy/web -n shop")
+            .only(Verdict::NotLookedAt)
             .after(|facts| facts.kind = portolan_object::GroupVersionKind::new("policy.karmada.io", "v1alpha1", "OverridePolicy")),
+        Fault::new("a binding", Template, "act in the control plane", "portolan why deployment/web -n shop")
+            .only(Verdict::NotLookedAt)
+            .after(|facts| {
+                facts.kind = portolan_object::GroupVersionKind::new("work.karmada.io", "v1alpha2", "ResourceBinding");
+                facts.key.name = "web-deployment".to_owned();
+                let binding = json!({ "spec": { "resource": { "kind": "Deployment", "namespace": "shop", "name": "web" } } });
+                facts.template = Ok(Some(portolan_object::Object(binding)));
+            }),
         Fault::new("events", Template, "never propagated", "members themselves")
             .after(|facts| facts.kind = portolan_object::GroupVersionKind::new("", "v1", "Event")),
         Fault::new("cannot be deleted", Template, "cannot delete", "members themselves").after(|facts| facts.is_deletable = false),
@@ -123,6 +132,11 @@ fn template_and_policy() -> Vec<Fault> {
             .before(|world| world.policies = vec![policy("stock", "web", "Deployment")]),
         Fault::new("an override that must exist", Policy, "waits for OverridePolicy shop/tune", "create OverridePolicy shop/tune")
             .before(|world| world.policies[0]["spec"]["dependentOverrides"] = json!(["tune"])),
+        Fault::new("an override of a policy that holds it", Policy, "holds it, and waits for OverridePolicy shop/tune", "create OverridePolicy shop/tune")
+            .after(|facts| facts.policies.as_mut().expect("read")[0].spec.dependent_overrides = vec!["tune".to_owned()]),
+        Fault::new("a priority class that must exist", Policy, "waits for PriorityClass low", "create PriorityClass low")
+            .before(|world| world.policies[0]["spec"]["schedulePriority"] =
+                json!({ "priorityClassSource": "KubePriorityClass", "priorityClassName": "low" })),
         Fault::new("the policy is being deleted", Policy, "no policy selects it", "create a policy")
             .before(|world| world.policies[0]["metadata"]["deletionTimestamp"] = json!("2026-01-02T00:00:00Z")),
         Fault::new("its policy is gone, another is there", Policy, "held it, and is gone", "portolan why").only(Verdict::Waiting)

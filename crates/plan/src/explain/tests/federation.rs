@@ -82,6 +82,7 @@ pub(in crate::explain) fn settle(world: World) -> Facts {
         namesakes: Vec::new(),
         policies: Ok(policies.clone()),
         overrides: Ok(overrides.clone()),
+        priority_classes: Ok(vec!["high".to_owned()]),
         binding: Ok(None),
         clusters: Ok(clusters.clone()),
         works: Ok(BTreeMap::new()),

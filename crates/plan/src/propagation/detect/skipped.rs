@@ -93,6 +93,11 @@ impl Skipped {
         SKIPPED_GROUPS.contains(&group) || ["portolan.dev", kubefed::TYPES_GROUP].contains(&group)
     }
 
+    /// Whether the kinds of a group act in the control plane: those of Karmada and Portolan.
+    pub(crate) fn is_of_the_federation(group: &str) -> bool {
+        group == "portolan.dev" || (SKIPPED_GROUPS.contains(&group) && group.ends_with(".karmada.io"))
+    }
+
     /// Whether objects in a namespace are never propagated, nor the namespace itself.
     pub fn has_namespace(&self, namespace: &str) -> bool {
         names::is_reserved_namespace(namespace)
