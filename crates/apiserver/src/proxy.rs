@@ -36,6 +36,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::respond::Body;
 
 pub use backend::{Accept, Announced, Backend, BackendDialer, Backends, Forwarder, Locating, Upgraded};
+pub(crate) use dial::tcp;
 pub use dial::{Connection, Dialing, DirectDialer, KubeletAddress, KubeletDialer, TlsError, client_config};
 pub use target::{KubeletTarget, PodAction};
 
@@ -131,7 +132,7 @@ impl Kubelets {
         request: Request<Empty<Bytes>>,
     ) -> Result<Response<Incoming>, Status> {
         let address = &target.address;
-        let dialing = dial::connect(&*self.dialer, Arc::clone(&self.tls), address);
+        let dialing = dial::connect(&*self.dialer, &self.tls, address);
         let connection = tokio::time::timeout(CONNECT_TIMEOUT, dialing).await;
         let connection = connection
             .map_err(|_| unreachable_node(address, "i/o timeout"))?

@@ -7,11 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use portolan_object::Status;
 use portolan_store::Store;
-use tokio::net::TcpStream;
 
 use super::remote::Routes;
 use crate::auth::User;
-use crate::proxy::{Backend, Backends, Connection, Locating};
+use crate::proxy::{Backend, Backends, Locating, tcp};
 use crate::record::Record;
 use crate::service_endpoint;
 
@@ -61,11 +60,7 @@ impl Servers {
         let (address, port) = found.map_err(|error| unavailable(error.to_string()))?;
         let dial = move || {
             let address = address.clone();
-            let connected = async move {
-                let stream = TcpStream::connect((address.as_str(), port)).await?;
-                stream.set_nodelay(true)?;
-                Ok(Box::new(stream) as Box<dyn Connection>)
-            };
+            let connected = async move { tcp(&address, port).await };
             Box::pin(connected) as crate::proxy::Dialing<'static>
         };
         Ok(Backend {

@@ -18,13 +18,10 @@ use hyper_util::rt::TokioIo;
 use portolan_net::Shutdown;
 use portolan_object::Status;
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_rustls::TlsConnector;
 
 use super::dial::{Connection, Dialing};
-use super::{answer, tunnel};
+use super::{answer, dial, tunnel};
 use crate::auth::User;
 use crate::respond::{self, Body, Streaming};
 
@@ -266,16 +263,10 @@ impl Forwarder {
 async fn connect(backend: &Backend) -> io::Result<Box<dyn Connection>> {
     let stream: Box<dyn Connection> = match &backend.dialer {
         Some(dialer) => dialer().await?,
-        None => {
-            let stream = TcpStream::connect((backend.host.as_str(), backend.port)).await?;
-            stream.set_nodelay(true)?;
-            Box::new(stream)
-        }
+        None => dial::tcp(&backend.host, backend.port).await?,
     };
     let Some(tls) = &backend.tls else { return Ok(stream) };
-    let name = ServerName::try_from(backend.host.clone())
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "its host is not a valid host name"))?;
-    Ok(Box::new(TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?))
+    Ok(Box::new(dial::secure(stream, &backend.host, tls).await?))
 }
 
 /// An answer as it comes.

@@ -1,4 +1,4 @@
-//! Connections to kubelets with mutual TLS.
+//! Connections to other servers: over TCP, and with TLS. Those to kubelets have mutual TLS.
 
 use std::io;
 use std::net::IpAddr;
@@ -50,15 +50,34 @@ impl KubeletAddress {
 
     /// Whether the address is valid in a URL and as a TLS server name.
     pub(super) fn is_valid(&self) -> bool {
-        self.port != 0 && self.server_name().is_ok()
+        self.port != 0 && server_name(&self.host).is_ok()
     }
 
-    /// The name that the certificate of the kubelet must have.
-    fn server_name(&self) -> io::Result<ServerName<'static>> {
-        let problem =
-            |_| io::Error::new(io::ErrorKind::InvalidInput, "the host of the node is not a valid host name");
-        ServerName::try_from(self.host.clone()).map_err(problem)
-    }
+}
+
+/// The name that the certificate of a host must have.
+fn server_name(host: &str) -> io::Result<ServerName<'static>> {
+    let problem = |_| io::Error::new(io::ErrorKind::InvalidInput, "the host is not a valid host name");
+    ServerName::try_from(host.to_owned()).map_err(problem)
+}
+
+/// Connects over the network of this machine.
+pub(crate) async fn tcp(host: &str, port: u16) -> io::Result<Box<dyn Connection>> {
+    let stream = match host.parse::<IpAddr>() {
+        Ok(address) => TcpStream::connect((address, port)).await?,
+        Err(_) => TcpStream::connect((host, port)).await?,
+    };
+    stream.set_nodelay(true)?;
+    Ok(Box::new(stream))
+}
+
+/// Begins TLS on a connection to `host`.
+pub(super) async fn secure(
+    plain: Box<dyn Connection>,
+    host: &str,
+    tls: &Arc<ClientConfig>,
+) -> io::Result<TlsStream<Box<dyn Connection>>> {
+    TlsConnector::from(Arc::clone(tls)).connect(server_name(host)?, plain).await
 }
 
 /// Dials nodes over the network of this machine.
@@ -67,14 +86,7 @@ pub struct DirectDialer;
 
 impl KubeletDialer for DirectDialer {
     fn dial<'a>(&'a self, address: &'a KubeletAddress) -> Dialing<'a> {
-        Box::pin(async move {
-            let stream = match address.host.parse::<IpAddr>() {
-                Ok(host) => TcpStream::connect((host, address.port)).await?,
-                Err(_) => TcpStream::connect((address.host.as_str(), address.port)).await?,
-            };
-            stream.set_nodelay(true)?;
-            Ok(Box::new(stream) as Box<dyn Connection>)
-        })
+        Box::pin(tcp(&address.host, address.port))
     }
 }
 
@@ -116,10 +128,9 @@ pub fn client_config(
 /// A secured connection to a kubelet.
 pub(super) async fn connect(
     dialer: &dyn KubeletDialer,
-    tls: Arc<ClientConfig>,
+    tls: &Arc<ClientConfig>,
     address: &KubeletAddress,
 ) -> io::Result<TlsStream<Box<dyn Connection>>> {
-    let name = address.server_name()?;
     let plain = dialer.dial(address).await?;
-    TlsConnector::from(tls).connect(name, plain).await
+    secure(plain, &address.host, tls).await
 }
