@@ -71,6 +71,9 @@ pub enum StartError {
     Bootstrap(#[from] BootstrapError),
 }
 
+/// Time for the last audit events when the server stops.
+const AUDIT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A running API server. Clones share state; dropping them does not stop it: call [`ApiServer::stop`].
 #[derive(Debug, Clone)]
 pub struct ApiServer {
@@ -179,13 +182,17 @@ impl ApiServer {
         self.server.stopping.cancel();
     }
 
-    /// Drains, and stops the background tasks.
+    /// Drains, stops the background tasks, and waits until the audit log is written.
     ///
     /// # Errors
     /// When a task did not stop before the deadline and was aborted.
     pub async fn stop(&self, deadline: Duration) -> Result<(), DrainError> {
         self.drain();
-        self.tasks.drain(deadline).await
+        let drained = self.tasks.drain(deadline).await;
+        if let Some(audit) = &self.server.audit {
+            audit.finish(AUDIT_TIMEOUT).await;
+        }
+        drained
     }
 }
 

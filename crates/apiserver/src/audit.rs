@@ -5,12 +5,15 @@
 //!                 body, user, decision, answer ─►└─ Response… ────────┴─► channel ─► thread ─► file
 //! ```
 //!
+//! The thread parses the answers. When the server stops, it waits for the thread, for a limited time.
+//!
 //! A request waits while the channel is full, so no event is lost because the disk is slow. An event that cannot be written
 //! is counted and reported in the server's own log.
 //!
 //! # Source
 //! kubernetes staging/src/k8s.io/apiserver/pkg/audit and pkg/apis/audit/v1.
 
+mod answered;
 mod body;
 mod event;
 mod log;
@@ -26,6 +29,7 @@ pub use policy::{Policy, PolicyError};
 pub(crate) use request::Auditing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use http::request::Parts;
@@ -62,6 +66,16 @@ impl Audit {
     ) -> Option<Decision> {
         let decision = self.policy.decide(info, path, user.as_deref().ok());
         (decision.level != Level::None).then_some(decision)
+    }
+
+    /// Waits until all events so far are written, and reports those that are not in time.
+    pub(crate) async fn finish(&self, limit: Duration) {
+        if !self.log.is_written(limit).await {
+            tracing::error!(
+                seconds = limit.as_secs(),
+                "audit events are lost: they were not written in time"
+            );
+        }
     }
 
     /// Waits while the log is behind.

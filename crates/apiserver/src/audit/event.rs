@@ -33,6 +33,9 @@ pub(super) struct Event {
     pub(super) object_ref: Option<ObjectRef>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) response_status: Option<Value>,
+    /// Bytes of the body of `request_object`.
+    #[serde(skip)]
+    pub(super) request_bytes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) request_object: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]

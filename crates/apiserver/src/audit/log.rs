@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::answered::Answered;
 
 /// Bytes of the events that wait for the thread. Events are between half a KiB and some MiB.
 const MAX_WAITING_BYTES: u32 = 16 << 20;
@@ -57,8 +60,29 @@ pub(super) struct Log {
 /// An event that waits for the thread, with its share of the room.
 #[derive(Debug)]
 pub(super) struct Line {
-    text: Vec<u8>,
+    entry: Entry,
     _room: OwnedSemaphorePermit,
+}
+
+/// An event on its way to the file.
+#[derive(Debug)]
+enum Entry {
+    /// A line with its end.
+    Text(Vec<u8>),
+    /// An event with an answer that is to be parsed.
+    Answered(Box<Answered>),
+}
+
+impl Entry {
+    fn line(self) -> serde_json::Result<Vec<u8>> {
+        let answered = match self {
+            Self::Text(line) => return Ok(line),
+            Self::Answered(answered) => answered,
+        };
+        let mut line = answered.text()?;
+        line.push(b'\n');
+        Ok(line)
+    }
 }
 
 impl Log {
@@ -94,11 +118,29 @@ impl Log {
         let Ok(mut text) = serde_json::to_vec(event) else { return note_loss(&self.lost, "it is no JSON") };
         text.push(b'\n');
         text.shrink_to_fit();
-        let bytes = u32::try_from(text.len() + LINE_OVERHEAD_BYTES).unwrap_or(u32::MAX);
+        let bytes = text.len();
+        self.queue(Entry::Text(text), bytes);
+    }
+
+    /// Hands an event to the thread, which parses its answer.
+    pub(super) fn write_answered(&self, answered: Answered) {
+        let bytes = answered.bytes();
+        self.queue(Entry::Answered(Box::new(answered)), bytes);
+    }
+
+    /// Waits until all events are written, at most for `limit`; returns whether they are.
+    pub(super) async fn is_written(&self, limit: Duration) -> bool {
+        // Each event has its share of the room until it is written.
+        let all = tokio::time::timeout(limit, self.room.acquire_many(self.max_waiting)).await;
+        all.is_ok_and(|all| all.is_ok())
+    }
+
+    fn queue(&self, entry: Entry, bytes: usize) {
+        let bytes = u32::try_from(bytes + LINE_OVERHEAD_BYTES).unwrap_or(u32::MAX);
         // An event that is larger than the room waits until it has all of it.
         let bytes = bytes.min(self.max_waiting);
         if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(bytes) {
-            return self.send(Line { text, _room: room });
+            return self.send(Line { entry, _room: room });
         }
         // Requests wait for room when they begin, so only the events of those under way come here.
         let Ok(runtime) = Handle::try_current() else {
@@ -109,7 +151,7 @@ impl Log {
         runtime.spawn(async move {
             // The semaphore is never closed.
             if let Ok(room) = Arc::clone(&log.room).acquire_many_owned(bytes).await {
-                log.send(Line { text, _room: room });
+                log.send(Line { entry, _room: room });
             }
         });
     }
@@ -122,9 +164,14 @@ impl Log {
 }
 
 fn write_all(mut target: Target, mut waiting: UnboundedReceiver<Line>, lost: &AtomicU64) {
-    while let Some(line) = waiting.blocking_recv() {
-        if let Err(error) = target.write(&line.text) {
-            note_loss(lost, error);
+    while let Some(Line { entry, _room }) = waiting.blocking_recv() {
+        match entry.line() {
+            Ok(line) => {
+                if let Err(error) = target.write(&line) {
+                    note_loss(lost, error);
+                }
+            }
+            Err(error) => note_loss(lost, error),
         }
     }
 }

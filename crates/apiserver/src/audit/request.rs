@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use portolan_net::clock::Clock;
 use portolan_net::server::PeerAddress;
 use portolan_object::time::format_micro_time;
-use serde_json::Value;
 
+use super::answered::Answered;
 use super::body::recorded;
 use super::event::{Event, ObjectRef, drop_managed_fields, response_status, user as event_user};
 use super::log::Log;
@@ -71,6 +71,7 @@ impl Auditing {
             user_agent: header(USER_AGENT),
             object_ref: ObjectRef::of(info),
             response_status: None,
+            request_bytes: 0,
             request_object: None,
             response_object: None,
             request_received_timestamp: time.clone(),
@@ -118,6 +119,7 @@ impl Auditing {
             if self.decision.omit_managed_fields {
                 drop_managed_fields(&mut object);
             }
+            event.request_bytes = body.len();
             event.request_object = Some(object);
         }
     }
@@ -139,23 +141,28 @@ impl Auditing {
         response.map(|body| Tee::attach(body, kept, move |bytes| record.complete(code, bytes, clock.now())))
     }
 
-    /// Records the end of the answer. `body` is `None` if it was too large to keep; one that was cut off is no JSON, and is
-    /// left out too.
-    fn complete(&self, code: u16, body: Option<&[u8]>, now: Timestamp) {
-        let object: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
-        {
-            let mut event = self.event.lock();
-            event.response_status = Some(response_status(code, object.as_ref()));
-            if self.decision.level == Level::RequestResponse {
-                event.response_object = object.map(|mut object| {
-                    if self.decision.omit_managed_fields {
-                        drop_managed_fields(&mut object);
-                    }
-                    object
-                });
-            }
+    /// Records the end of the answer. `body` is `None` if it was too large to keep.
+    fn complete(&self, code: u16, body: Option<Vec<u8>>, now: Timestamp) {
+        let Some(body) = body.filter(|body| !body.is_empty()) else {
+            self.event.lock().response_status = Some(response_status(code, None));
+            return self.write(Stage::ResponseComplete, Some(now));
+        };
+        if self.decision.omit_stages.contains(&Stage::ResponseComplete) {
+            return;
         }
-        self.write(Stage::ResponseComplete, Some(now));
+        let event = {
+            let mut event = self.event.lock();
+            let request_object = event.request_object.take();
+            let (stage, stage_timestamp) = (Stage::ResponseComplete.word(), format_micro_time(now));
+            Event { stage, stage_timestamp, request_object, ..event.clone() }
+        };
+        self.log.write_answered(Answered {
+            event,
+            code,
+            body,
+            shows_object: self.decision.level == Level::RequestResponse,
+            omits_managed_fields: self.decision.omit_managed_fields,
+        });
     }
 
     fn write(&self, stage: Stage, now: Option<Timestamp>) {

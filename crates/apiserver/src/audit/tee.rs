@@ -6,7 +6,7 @@ use http_body_util::BodyExt as _;
 
 use crate::respond::Body;
 
-type Ended = Box<dyn FnOnce(Option<&[u8]>) + Send>;
+type Ended = Box<dyn FnOnce(Option<Vec<u8>>) + Send>;
 
 /// Keeps what is sent, and hands it over when the body is dropped: at its end, or when the client has gone.
 pub(super) struct Tee {
@@ -20,7 +20,7 @@ impl Tee {
     pub(super) fn attach(
         body: Body,
         limit: usize,
-        ended: impl FnOnce(Option<&[u8]>) + Send + 'static,
+        ended: impl FnOnce(Option<Vec<u8>>) + Send + 'static,
     ) -> Body {
         let mut tee = Self { kept: Vec::new(), limit, ended: Some(Box::new(ended)) };
         let keep = move |frame: &Frame<Bytes>| {
@@ -44,7 +44,7 @@ impl Tee {
 impl Drop for Tee {
     fn drop(&mut self) {
         if let Some(ended) = self.ended.take() {
-            ended((self.limit > 0).then_some(&*self.kept));
+            ended((self.limit > 0).then(|| std::mem::take(&mut self.kept)));
         }
     }
 }

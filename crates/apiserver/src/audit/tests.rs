@@ -1,4 +1,5 @@
 use std::fs;
+use std::time::Duration;
 
 use futures::FutureExt;
 use http::Method;
@@ -147,4 +148,21 @@ async fn events_wait_within_a_bound_of_bytes() {
         }
     }
     assert!(has_room());
+}
+
+#[tokio::test]
+async fn all_events_can_be_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let log = Log::open(LogSettings { path: path.clone(), max_bytes: 1 << 20, max_backups: 1 }).unwrap();
+    for index in 0..500 {
+        log.room().await;
+        log.write(&json!({ "number": index }));
+    }
+    assert!(log.is_written(Duration::from_secs(10)).await);
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 500);
+    // An event that no thread takes is not written.
+    let (stuck, _waiting) = Log::with_room(10_000);
+    stuck.write(&json!({}));
+    assert!(!stuck.is_written(Duration::from_millis(10)).await);
 }

@@ -52,7 +52,6 @@ impl KubeletAddress {
     pub(super) fn is_valid(&self) -> bool {
         self.port != 0 && server_name(&self.host).is_ok()
     }
-
 }
 
 /// The name that the certificate of a host must have.

@@ -121,3 +121,21 @@ async fn bodies_in_yaml_are_recorded_as_objects() {
     let seen = event(&path, |event| event["verb"] == "patch" && event["objectRef"]["name"] == "two").await;
     assert_eq!(seen["requestObject"]["metadata"], json!({ "name": "two" }));
 }
+
+#[tokio::test]
+async fn the_last_events_are_written_before_the_server_has_stopped() {
+    let (cluster, path, _folder) = start().await;
+    let content = "x".repeat(20_000);
+    for index in 0..10 {
+        cluster.post(CONFIG_MAPS, &config_map(&format!("last-{index}"), &content)).await;
+    }
+    cluster.server.stop(Duration::from_secs(5)).await.unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    for index in 0..10 {
+        let wanted = format!("last-{index}");
+        let written = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut completed = written.filter(|event| event["stage"] == "ResponseComplete");
+        let found = completed.find(|event| event["objectRef"]["name"] == *wanted);
+        assert_eq!(found.unwrap()["responseObject"]["metadata"]["name"], *wanted);
+    }
+}
