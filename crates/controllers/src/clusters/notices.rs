@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+type Tell = dyn Fn(&str) + Send + Sync;
+
 /// Is told in sentences for people what joining and leaving wait for. The default tells no one.
 #[derive(Clone, Default)]
-pub struct Notices(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Notices(Option<Arc<Tell>>);
 
 impl Notices {
     /// Calls `tell` for each notice, at once.
