@@ -19,6 +19,7 @@ use portolan_net::{Clock, Shutdown};
 use portolan_plan::dns::ZoneKind;
 use portolan_runtime::Client;
 
+use crate::host_name::host_label;
 use crate::{arguments, metrics};
 
 /// Time for open requests to finish when the agent stops.
@@ -73,8 +74,10 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
         follower.register_metrics(registry);
     });
     if let Some(slices) = follower.imported_slices() {
-        let name =
-            LeaseName { namespace: lease_namespace, agent: arguments.agent_name.unwrap_or_else(host_name) };
+        let name = LeaseName {
+            namespace: lease_namespace,
+            agent: arguments.agent_name.unwrap_or_else(|| host_label("agent")),
+        };
         Probes::start(&client, &slices, connect_directly(), name, &Clock::system(), &scope);
     }
     let observed = follower.clone();
@@ -127,13 +130,6 @@ fn lease_namespace(arguments: &arguments::Agent) -> String {
         .filter(|namespace| arguments.pull && AGENT_NAMESPACES.contains(&namespace.as_str()));
     let chosen = arguments.lease_namespace.as_ref().or(of_agent);
     chosen.map_or_else(|| AGENT_NAMESPACES[0].to_owned(), Clone::clone)
-}
-
-/// The name of the machine, which is that of the pod in a cluster.
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim().to_lowercase();
-    if portolan_object::dns_label::is_label(&name) { name } else { "agent".to_owned() }
 }
 
 fn default_workers() -> usize {

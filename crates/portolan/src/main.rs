@@ -21,6 +21,7 @@ mod federate;
 mod federation;
 mod federation_dns;
 mod get;
+mod host_name;
 mod hub_access;
 mod interpret;
 mod join;

@@ -10,6 +10,7 @@ use portolan_net::telemetry::Metrics;
 use portolan_net::{Clock, Shutdown};
 use portolan_runtime::limits::MemberLimits;
 
+use crate::host_name::host_name;
 use crate::{arguments, federation_dns, metrics};
 
 /// Time for open requests to finish when the server stops; the store is closed within the rest of
@@ -140,9 +141,4 @@ fn start(control_plane: &ControlPlane, options: ControllerOptions, scope: &Shutd
     }
     anstream::println!("ready");
     tracing::info!("control plane is ready");
-}
-
-/// The name of the machine or pod, for the name of the replica.
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
