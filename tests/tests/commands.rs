@@ -37,6 +37,10 @@ fn get_tells_where_objects_are() {
             ["get"].iter().chain(arguments).copied().chain(["--kubeconfig", text(&kubeconfig)]).collect();
         portolan(&all)
     };
+    for server in [playground.hub(), playground.member("member1")] {
+        let figures = server.ok(&["get", "--raw", "/metrics"]);
+        assert!(figures.contains("portolan_build_info"), "{figures}");
+    }
     let policies = get(&["cpp", "--operation-scope", "all"]);
     assert_eq!(policies.code, Some(0), "{policies}");
     let rows: Vec<Vec<&str>> =

@@ -44,6 +44,7 @@ use portolan_api::meta::condition;
 use portolan_controllers::Controllers;
 use portolan_controlplane::kubeconfig::KubeconfigFile;
 use portolan_controlplane::{ControlPlane, ControlPlaneSettings, ControllerOptions, StateDirectory};
+use portolan_net::telemetry::{Build, Metrics};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::ObjectKey;
 use portolan_runtime::{Client, ClientError};
@@ -131,6 +132,7 @@ impl Playground {
     ) -> Result<Self, StartError> {
         let clock = &options.clock;
         let (network, host) = create_network(config, state, options).await?;
+        let metrics = metrics("playground");
         let control_plane = match &config.control_plane {
             Some(existing) => {
                 let present =
@@ -141,6 +143,7 @@ impl Playground {
             None => {
                 let settings = ControlPlaneSettings {
                     address: options.port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+                    metrics: Some(metrics.clone()),
                     clock: clock.clone(),
                     ..ControlPlaneSettings::default()
                 };
@@ -148,6 +151,7 @@ impl Playground {
             }
         };
         control_plane.keep_kubeconfig(&state.hub_kubeconfig(), scope)?;
+        metrics.register(|registry| control_plane.register_metrics(registry));
         let settings = ControllerOptions { clock: clock.clone(), ..options.controllers.clone() };
         let controllers = control_plane.start_controllers_with(settings, scope);
         let hub = control_plane.client().clone();
@@ -231,6 +235,11 @@ impl Playground {
         self.members.close().await;
         self.control_plane.close().await;
     }
+}
+
+/// The figures of an API server, at its path `/metrics`.
+fn metrics(role: &'static str) -> Metrics {
+    Metrics::new(Build { version: env!("CARGO_PKG_VERSION"), role })
 }
 
 /// The network, and in namespaces mode the host of its pods.

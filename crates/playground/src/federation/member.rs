@@ -23,6 +23,7 @@ use crate::federation::certificates::{self, KubeletCertificates};
 use crate::federation::dns;
 use crate::federation::error::{InClusterExt, MemberError, StartError};
 use crate::federation::load_balancer;
+use crate::federation::metrics;
 use crate::federation::nodes::{self, MemberNodes, NodeError};
 use crate::federation::pod_metrics;
 use crate::federation::probes;
@@ -127,7 +128,7 @@ async fn start_in(
                 mounted: None,
                 options: portolan_controlplane::ApiServerOptions::default(),
                 certificates: CertificatePolicy::default(),
-                metrics: None,
+                metrics: Some(metrics("member")),
                 clock: &settings.clock,
             };
             let embedded = EmbeddedServer::start(server, scope).await?;
