@@ -3,7 +3,6 @@
 mod another_cluster;
 mod autoscaling;
 mod bad_members;
-mod bind;
 mod brake;
 mod capacity;
 mod cluster_conditions;
@@ -25,8 +24,8 @@ mod interpreters;
 mod inventory;
 mod kubefed;
 mod kubefed_moves;
-mod leftovers;
 mod leadership;
+mod leftovers;
 mod member_health;
 mod membership;
 mod multi_cluster_services;
