@@ -47,10 +47,13 @@ pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
     } else if left.remains.is_empty() {
         anstream::println!("cluster({name}) is unjoined successfully");
     } else {
-        anstream::println!("cluster({name}) is unjoined, and did not answer; this is still there:");
+        let cause = left.unreached.unwrap_or_default();
+        anstream::println!(
+            "cluster({name}) is unjoined; this command removed nothing there ({cause}), and this stays:"
+        );
         left.remains.iter().for_each(|object| anstream::println!("  {object}"));
         anstream::println!(
-            "and what cluster sets put there. When it answers again, `portolan unjoin {name} --only-cluster \
+            "and what cluster sets put there. When it can be reached, `portolan unjoin {name} --only-cluster \
              --cluster-kubeconfig FILE` removes all of it except for what policies placed (--propagated)"
         );
     }
@@ -68,7 +71,14 @@ fn print_leaving(name: &str, leaving: Leaving) {
         anstream::println!("everything in the cluster would stay as it is: it is held by {holder}");
     }
     if let Some(cause) = &leaving.unreachable {
-        anstream::println!("it does not answer ({cause}), so that --force is needed");
+        anstream::println!("it is not reached ({cause}), so that --force is needed");
+    }
+    if !leaving.hidden.is_empty() {
+        let kinds = leaving.hidden.join(", ");
+        anstream::println!(
+            "not looked at, because the account of the control plane may not list them (--cluster-kubeconfig shows them): \
+             {kinds}"
+        );
     }
     for (what, objects) in [("deleted", leaving.deleted), ("kept", leaving.kept)] {
         if !objects.is_empty() {

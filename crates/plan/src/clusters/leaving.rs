@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use portolan_api::meta::ConditionStatus;
+use portolan_api::cluster::{Cluster, SyncMode};
+use portolan_api::conditions::cluster::READY;
+use portolan_api::meta::condition;
 use portolan_api::work::Work;
 use portolan_api::{labels, names};
 use portolan_object::Object;
@@ -70,8 +72,26 @@ pub fn preserved<'a>(works: impl Iterator<Item = &'a Work>) -> BTreeSet<String> 
     works.filter(keeps).flat_map(placed).collect()
 }
 
-/// What stays in a cluster that does not answer: the objects of its Works and the account, each as `KIND NAMESPACE/NAME`.
-pub fn remains<'a>(cluster: &str, works: impl Iterator<Item = &'a Work>) -> Vec<String> {
+/// What stays in a cluster in which a command removes nothing, described. The agent of a cluster in pull mode takes away what
+/// policies placed, if it runs.
+pub fn left_by<'a>(cluster: &Cluster, works: impl Iterator<Item = &'a Work>) -> Vec<String> {
+    let name = &cluster.metadata.name;
+    let is_ready = condition(&cluster.status.conditions, READY).is_some_and(|ready| ready.is_true());
+    let mut left = match (cluster.spec.sync_mode, is_ready) {
+        (SyncMode::Pull, true) => remains(name, std::iter::empty()),
+        (SyncMode::Pull | SyncMode::Push, _) => remains(name, works),
+    };
+    if cluster.spec.sync_mode == SyncMode::Pull {
+        left.extend(
+            ["ClusterRole", "ClusterRoleBinding"].map(|kind| format!("{kind} {}", names::AGENT_ROLE)),
+        );
+        left.push("the account, the role and the credential of the agent in its namespace".to_owned());
+    }
+    left
+}
+
+/// The objects of Works and the account, each as `KIND NAMESPACE/NAME`.
+fn remains<'a>(cluster: &str, works: impl Iterator<Item = &'a Work>) -> Vec<String> {
     let mut remains: Vec<String> = works.flat_map(placed).collect();
     remains.sort();
     let (role, account) = (names::cluster_role(cluster), names::service_account(cluster));
@@ -97,13 +117,14 @@ pub fn waits_for<'a>(works: impl Iterator<Item = &'a Work>) -> Option<String> {
 
 fn describe_waiting(work: &Work) -> String {
     let objects: Vec<String> = placed(work).collect();
-    let trouble = work.status.conditions.iter().find(|condition| condition.status != ConditionStatus::True);
+    let trouble = work.status.conditions.iter().find(|condition| !condition.is_true());
     let cause = trouble.map(|condition| format!(": {}", condition.message)).unwrap_or_default();
     format!("{}{cause}", objects.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
+    use portolan_api::meta::Condition;
     use serde_json::json;
 
     use super::*;
@@ -171,6 +192,15 @@ mod tests {
             "ClusterRoleBinding karmada-controller-manager:karmada-eu",
         ];
         assert_eq!(remains("eu", [work.clone()].iter()), want);
+        let mut cluster = Cluster::default();
+        cluster.metadata.name = "eu".to_owned();
+        assert_eq!(left_by(&cluster, [work.clone()].iter()), want);
+        cluster.spec.sync_mode = SyncMode::Pull;
+        let silent = left_by(&cluster, [work.clone()].iter());
+        assert_eq!(silent[..5], [&want[..], &["ClusterRole karmada-agent"]].concat());
+        cluster.status.conditions = vec![Condition::new(READY, true, "ClusterReady", "", "")];
+        let served = left_by(&cluster, [work.clone()].iter());
+        assert_eq!(served[..], silent[1..], "its agent takes the Deployment away");
         assert_eq!(preserved([work.clone()].iter()), BTreeSet::new());
         work.spec.preserve_resources_on_deletion = Some(true);
         assert_eq!(preserved([work].iter()), BTreeSet::from(["Deployment shop/web".to_owned()]));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use portolan_api::{labels, names, resources};
 use portolan_net::Clock;
 use portolan_object::{Object, ObjectKey};
@@ -14,7 +14,7 @@ use portolan_runtime::{Client, ClientError, Resource};
 use tokio::time::Instant;
 
 use super::account::Account;
-use super::{JoinError, Notices, agent_objects};
+use super::{JoinError, Leaving, Notices, agent_objects};
 use crate::clusters::ownership;
 use crate::clusters::ownership::take::{TakeError, observe};
 use crate::missing::ignore_missing;
@@ -69,7 +69,11 @@ pub(super) async fn remove(
     preserved: &BTreeSet<String>,
 ) -> Result<Removed, JoinError> {
     let account = Account { member, cluster: name };
-    let mut found = owned(member, id).await.map_err(account.failed("discovery"))?;
+    let Owned { objects: mut found, hidden } =
+        owned(member, id).await.map_err(account.failed("discovery"))?;
+    if let Some((_, refusal)) = hidden.into_iter().next() {
+        return Err(account.failed("discovery")(refusal));
+    }
     // Policies of admission protect others.
     found.sort_by_key(|(resource, _)| resource.gvk.group != "admissionregistration.k8s.io");
     let mut removed = Removed { deleted: Vec::new(), kept: Vec::new() };
@@ -91,7 +95,7 @@ pub(super) async fn remove(
 pub(super) async fn held_objects(member: &Client, name: &str, id: &str) -> Result<Vec<String>, JoinError> {
     let account = Account { member, cluster: name };
     let found = owned(member, id).await.map_err(account.failed("discovery"))?;
-    Ok(found.iter().filter_map(|(_, object)| held(object)).collect())
+    Ok(found.objects.iter().filter_map(|(_, object)| held(object)).collect())
 }
 
 /// The objects of control plane `id` that go and those that stay when the cluster leaves it, described.
@@ -100,19 +104,20 @@ pub(super) async fn survey(
     name: &str,
     id: &str,
     preserved: &BTreeSet<String>,
-) -> Result<(Vec<String>, Vec<String>), JoinError> {
+) -> Result<Leaving, JoinError> {
     let account = Account { member, cluster: name };
     let wish = Wish { propagated: true, definitions: false };
     let found = owned(member, id).await.map_err(account.failed("discovery"))?;
     let goes = |object: &Object| fate(object, wish) != Fate::Keep && !preserved.contains(&described(object));
     let (deleted, kept): (Vec<_>, Vec<_>) =
-        found.into_iter().map(|(_, object)| object).partition(|object| goes(object));
+        found.objects.into_iter().map(|(_, object)| object).partition(|object| goes(object));
+    let hidden = found.hidden.into_iter().map(|(resource, _)| resource.to_string()).collect();
     let texts = |objects: Vec<Object>| {
         let mut texts: Vec<String> = objects.iter().map(described).collect();
         texts.sort();
         texts
     };
-    Ok((texts(deleted), texts(kept)))
+    Ok(Leaving { deleted: texts(deleted), kept: texts(kept), hidden, ..Leaving::default() })
 }
 
 /// The control plane of a member: the holder of the Lease, which must not renew it, or the one that made the namespace.
@@ -136,21 +141,35 @@ async fn holder(member: &Client, name: &str, notices: &Notices) -> Result<Contro
     Ok(ControlPlane { id: id.to_owned(), name: String::new() })
 }
 
-/// All objects with the label of a control plane.
-async fn owned(member: &Client, id: &str) -> Result<Vec<(Resource, Object)>, ClientError> {
+/// The objects with the label of a control plane.
+struct Owned {
+    objects: Vec<(Resource, Object)>,
+    /// Kinds that the account may not list, with the refusals.
+    hidden: Vec<(Resource, ClientError)>,
+}
+
+async fn owned(member: &Client, id: &str) -> Result<Owned, ClientError> {
     let discovery = member.discover().await?;
     let kinds = discovery.resources.into_iter().filter(|found| found.allows(&["list", "delete"]));
     let kinds = kinds.filter(|found| found.preferred).map(|found| found.resource);
     let listed = stream::iter(kinds).map(|resource| async move {
         let selection = Selection::labels(format!("{}={id}", labels::CONTROL_PLANE));
-        let listed = ignore_missing(member.resource::<Object>(&resource).list(&selection).await)?;
-        let objects = listed.map(|list| list.items).unwrap_or_default();
-        Ok::<_, ClientError>(
-            objects.into_iter().map(|seen| (resource.clone(), seen.object)).collect::<Vec<_>>(),
-        )
+        let listed = ignore_missing(member.resource::<Object>(&resource).list(&selection).await);
+        (resource, listed)
     });
-    let listed: Vec<_> = listed.buffered(MAX_CONCURRENT).try_collect().await?;
-    Ok(listed.into_iter().flatten().collect())
+    let mut owned = Owned { objects: Vec::new(), hidden: Vec::new() };
+    let mut listed = std::pin::pin!(listed.buffered(MAX_CONCURRENT));
+    while let Some((resource, listed)) = listed.next().await {
+        match listed {
+            Ok(list) => {
+                let items = list.map(|list| list.items).unwrap_or_default();
+                owned.objects.extend(items.into_iter().map(|seen| (resource.clone(), seen.object)));
+            }
+            Err(refusal @ ClientError::Forbidden(_)) => owned.hidden.push((resource, refusal)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(owned)
 }
 
 /// Deletes an object; again for a while if it is refused, because the policy that protected it has just been deleted.

@@ -136,6 +136,18 @@ pub enum JoinError {
         /// What would stay in the member.
         remains: Vec<String>,
     },
+    /// The cluster is in pull mode, and there is no kubeconfig of it.
+    #[error(
+        "cluster {cluster} is in pull mode, so that the control plane does not dial it: give --cluster-kubeconfig, and \
+         everything there is removed. With --force, its agent takes away what policies placed, if it runs, and this stays: {}",
+        list(.remains)
+    )]
+    NotDialled {
+        /// The member.
+        cluster: String,
+        /// What would stay in the member.
+        remains: Vec<String>,
+    },
     /// No control plane has put anything into the cluster.
     #[error(
         "cluster {cluster} has neither the lease nor the namespace of a control plane: there is nothing to remove"

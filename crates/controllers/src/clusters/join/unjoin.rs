@@ -6,7 +6,7 @@ use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::names;
 use portolan_api::work::Work;
 use portolan_object::ObjectKey;
-use portolan_plan::clusters::leaving::{Wish, preserved, remains, waits_for};
+use portolan_plan::clusters::leaving::{Wish, left_by, preserved, waits_for};
 use portolan_plan::clusters::ownership::{Holder, lease_key};
 use portolan_runtime::client::{Delete, Selection};
 use portolan_runtime::{Client, ClientError};
@@ -57,7 +57,9 @@ pub struct UnjoinRequest<'a> {
 pub struct Left {
     /// Another control plane that holds the cluster, so that everything there stays.
     pub held_by: Option<Holder>,
-    /// What stays in a cluster that does not answer.
+    /// Why nothing was removed in the cluster by this command.
+    pub unreached: Option<String>,
+    /// What stays in a cluster in which nothing was removed.
     pub remains: Vec<String>,
     /// What is deleted in the cluster, and still there because of its finalizers.
     pub held: Vec<String>,
@@ -75,6 +77,8 @@ pub struct Leaving {
     pub deleted: Vec<String>,
     /// Objects in the cluster that would stay.
     pub kept: Vec<String>,
+    /// Kinds that the account may not list, so that nothing is known of their objects.
+    pub hidden: Vec<String>,
 }
 
 /// Finds out what [`unjoin`] would do. Writes nothing.
@@ -90,7 +94,7 @@ pub async fn dry_run(hub: &Client, request: &UnjoinRequest<'_>) -> Result<Leavin
     let works = hub.kind::<Work>().list(&selection).await.map_err(on_hub("works"))?;
     let works = || works.items.iter().map(|seen| &seen.object);
     let unreachable =
-        |cause| Leaving { unreachable: Some(cause), kept: remains(name, works()), ..Leaving::default() };
+        |cause| Leaving { unreachable: Some(cause), kept: left_by(&cluster, works()), ..Leaving::default() };
     let member = match &request.access {
         Access::Administrator(member) | Access::Account(member) => *member,
         Access::None(reason) => return Ok(unreachable(reason.clone())),
@@ -104,8 +108,7 @@ pub async fn dry_run(hub: &Client, request: &UnjoinRequest<'_>) -> Result<Leavin
     if let Some(other) = holder.filter(|holder| holder.control_plane.id != own) {
         return Ok(Leaving { held_by: Some(other), ..Leaving::default() });
     }
-    let mut leaving = Leaving::default();
-    (leaving.deleted, leaving.kept) = clean::survey(member, name, &own, &preserved(works())).await?;
+    let mut leaving = clean::survey(member, name, &own, &preserved(works())).await?;
     if is_pulled {
         let of_agent = agent_objects::listed(member, name).await;
         leaving.deleted.extend(of_agent.map_err(account.failed("agent"))?);
@@ -123,7 +126,8 @@ pub async fn unjoin(hub: &Client, request: &UnjoinRequest<'_>) -> Result<Left, J
     let name = request.name;
     let on_hub = |step| move |source| JoinError::Hub { step, source };
     let (clusters, key) = (hub.kind::<Cluster>(), ObjectKey::cluster(name));
-    let mode = clusters.get(&key).await.map_err(on_hub("cluster"))?.spec.sync_mode;
+    let cluster = clusters.get(&key).await.map_err(on_hub("cluster"))?;
+    let is_pulled = cluster.spec.sync_mode == SyncMode::Pull;
     let unreachable = match &request.access {
         Access::Administrator(member) | Access::Account(member) => {
             let member = (*member).clone().with_timeout(ANSWER_TIMEOUT);
@@ -135,10 +139,10 @@ pub async fn unjoin(hub: &Client, request: &UnjoinRequest<'_>) -> Result<Left, J
     let works = hub.kind::<Work>().list(&selection).await.map_err(on_hub("works"))?;
     let works = || works.items.iter().map(|seen| &seen.object);
     if let Some(cause) = unreachable.clone().filter(|_| !request.force) {
-        return Err(JoinError::Unreachable {
-            cluster: name.to_owned(),
-            cause,
-            remains: remains(name, works()),
+        let (remains, cluster) = (left_by(&cluster, works()), name.to_owned());
+        return Err(match (&request.access, is_pulled) {
+            (Access::None(_), true) => JoinError::NotDialled { cluster, remains },
+            _ => JoinError::Unreachable { cluster, cause, remains },
         });
     }
     clusters.delete(&key, &Delete::default()).await.map_err(on_hub("cluster"))?;
@@ -146,7 +150,13 @@ pub async fn unjoin(hub: &Client, request: &UnjoinRequest<'_>) -> Result<Left, J
     let (member, is_administrator) = match &request.access {
         Access::Administrator(member) if unreachable.is_none() => (*member, true),
         Access::Account(member) if unreachable.is_none() => (*member, false),
-        _ => return Ok(Left { remains: remains(name, works()), ..Left::default() }),
+        _ => {
+            return Ok(Left {
+                unreached: unreachable,
+                remains: left_by(&cluster, works()),
+                ..Left::default()
+            });
+        }
     };
     let (own, account) = (control_plane_id(hub).await?, Account { member, cluster: name });
     let lease = ignore_missing(ownership::leases(member).get(&lease_key()).await);
@@ -155,16 +165,14 @@ pub async fn unjoin(hub: &Client, request: &UnjoinRequest<'_>) -> Result<Left, J
         return Ok(Left { held_by: Some(other), ..Left::default() });
     }
     ownership::delete_lease(member, &own).await.map_err(account.failed("lease"))?;
-    if is_administrator && mode == SyncMode::Pull {
+    if is_administrator && is_pulled {
         // First its account, so that an agent without the control plane writes nothing again. One that did not run has left
         // everything there.
         agent_objects::remove(member, name).await.map_err(account.failed("agent"))?;
         let wish = Wish { propagated: true, definitions: false };
         let _removed = clean::remove(member, name, &own, wish, &preserved(works())).await?;
     }
-    let held = clean::held_objects(member, name, &own).await;
-    // An account with few rights may not list everything, and leaves nevertheless.
-    let held = if is_administrator { held? } else { held.unwrap_or_default() };
+    let held = clean::held_objects(member, name, &own).await?;
     match is_administrator {
         true => account.remove().await?,
         false => account.remove_itself().await?,
