@@ -102,9 +102,9 @@ pub fn admit(
         }
         ("cluster.karmada.io", Cluster::KIND) => cluster::admit(object, old)?,
         ("policy.karmada.io", FederatedResourceQuota::KIND) => return quota::admit(object),
-        ("policy.karmada.io", ClusterTaintPolicy::KIND) => taint_policies::admit(object)?,
+        ("policy.karmada.io", ClusterTaintPolicy::KIND) => return taint_policies::admit(object),
         ("autoscaling.karmada.io", FederatedHPA::KIND) => return autoscaling::admit(object),
-        ("autoscaling.karmada.io", CronFederatedHPA::KIND) => cron_autoscaling::admit(object)?,
+        ("autoscaling.karmada.io", CronFederatedHPA::KIND) => return cron_autoscaling::admit(object),
         ("portolan.dev", Federation::KIND) => federation::admit(object)?,
         ("core.kubefed.io", KubeFedConfig::KIND) => return kubefed::admit_config(object, namespace),
         ("core.kubefed.io", FederatedTypeConfig::KIND) => {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use portolan_object::{FieldError, FieldErrorKind, Status};
 use serde_json::{Value, json};
 
+use super::taint_policies::check_form;
 use super::typed;
 use crate::cluster::{
     Cluster, LocalSecretReference, MAX_NAME_LENGTH, ResourceModel, default_resource_models, is_name,
@@ -21,7 +22,9 @@ pub(super) fn admit(object: &mut Value, old: Option<&Value>) -> Result<(), Statu
     }
     standardize_resource_models(&mut cluster.spec.resource_models);
     let mut errors = validate_cluster(&cluster);
-    check_references(&cluster, old.and_then(typed::<Cluster>).as_ref(), &mut errors);
+    let old = old.and_then(typed::<Cluster>);
+    check_references(&cluster, old.as_ref(), &mut errors);
+    check_taints(&cluster, old.as_ref(), &mut errors);
     if !errors.is_empty() {
         return Err(Status::invalid(Cluster::GROUP, Cluster::KIND, &cluster.metadata.name, &errors));
     }
@@ -56,6 +59,17 @@ fn check_references(cluster: &Cluster, old: Option<&Cluster>, errors: &mut Vec<F
                 &json!(named.namespace),
                 detail,
             ));
+        }
+    }
+}
+
+/// Key and value of taints that the cluster did not have before have the form of a label.
+fn check_taints(cluster: &Cluster, old: Option<&Cluster>, errors: &mut Vec<FieldError>) {
+    let before = old.map(|old| old.spec.taints.as_slice()).unwrap_or_default();
+    for (index, taint) in cluster.spec.taints.iter().enumerate() {
+        let was_there = before.iter().any(|one| one.key == taint.key && one.value == taint.value);
+        if !taint.key.is_empty() && !was_there {
+            check_form(&taint.key, &taint.value, &format!("spec.taints[{index}]"), errors);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use portolan_object::{FieldError, FieldErrorKind, Status};
 use serde_json::{Value, json};
 
@@ -12,16 +13,16 @@ use crate::kind::Kind;
 
 const WEBHOOK: &str = "cronfederatedhpa.karmada.io";
 
-/// Validates target and rules.
-pub(super) fn admit(object: &Value) -> Result<(), Status> {
-    let Some(autoscaler) = typed::<CronFederatedHPA>(object) else { return Ok(()) };
+/// Validates target and rules, and returns warnings.
+pub(super) fn admit(object: &Value) -> Result<Vec<String>, Status> {
+    let Some(autoscaler) = typed::<CronFederatedHPA>(object) else { return Ok(Vec::new()) };
     let target = &autoscaler.spec.scale_target_ref;
     let scales_autoscaler = target.api_version == FederatedHPA::gvk().api_version();
     if scales_autoscaler && target.kind != FederatedHPA::KIND {
         let detail =
             format!("invalid scaleTargetRef kind: {}, only support {}", target.kind, FederatedHPA::KIND);
         let error = FieldError::invalid("spec.scaleTargetRef.kind", &json!(target.kind), detail);
-        return deny_for(WEBHOOK, &[error]);
+        return deny_for(WEBHOOK, &[error]).map(|()| Vec::new());
     }
     let mut errors = Vec::new();
     check_target(target, "spec.scaleTargetRef", &mut errors);
@@ -39,7 +40,36 @@ pub(super) fn admit(object: &Value) -> Result<(), Status> {
             check_replicas(rule, &target.kind, &path, &mut errors);
         }
     }
-    deny_for(WEBHOOK, &errors)
+    deny_for(WEBHOOK, &errors)?;
+    let rules = autoscaler.spec.rules.iter().enumerate();
+    Ok(rules.flat_map(|(index, rule)| warnings(rule, index, scales_autoscaler)).collect())
+}
+
+/// What a rule says and nothing does.
+fn warnings(rule: &CronRule, index: usize, scales_autoscaler: bool) -> Vec<String> {
+    let path = format!("spec.rules[{index}]");
+    let mut warnings = Vec::new();
+    // A schedule has no year: one without a time after 1970 has none at all.
+    let never = Schedule::parse(&rule.schedule, rule.time_zone.as_deref())
+        .is_ok_and(|schedule| schedule.next_after(Timestamp::UNIX_EPOCH).is_none());
+    if never {
+        warnings.push(format!(
+            "{path}.schedule: {:?} names no date that exists: the rule never runs",
+            rule.schedule
+        ));
+    }
+    let ignored = [
+        ("targetReplicas", scales_autoscaler && rule.target_replicas.is_some()),
+        ("targetMinReplicas", !scales_autoscaler && rule.target_min_replicas.is_some()),
+        ("targetMaxReplicas", !scales_autoscaler && rule.target_max_replicas.is_some()),
+    ];
+    let reason = match scales_autoscaler {
+        true => "a FederatedHPA has targetMinReplicas and targetMaxReplicas",
+        false => "only a FederatedHPA has limits; a workload has targetReplicas",
+    };
+    let said = ignored.iter().filter(|(_, is_ignored)| *is_ignored);
+    warnings.extend(said.map(|(field, _)| format!("{path}.{field} has no effect: {reason}")));
+    warnings
 }
 
 fn check_schedule(rule: &CronRule, path: &str, errors: &mut Vec<FieldError>) {

@@ -303,6 +303,11 @@ fn faulty_clusters_are_invalid() {
             "spec.taints[1]: Duplicate value",
         ),
         (
+            "a taint without the form of a label",
+            json!({"syncMode": "Push", "taints": [{"key": "not a key!", "effect": "NoSchedule"}]}),
+            "spec.taints[0].key: Invalid value: \"not a key!\"",
+        ),
+        (
             "half a reference",
             json!({"syncMode": "Push", "secretRef": {"name": "x", "namespace": ""}}),
             "spec.secretRef.namespace: Required value",
@@ -444,13 +449,37 @@ fn taint_policies_without_effect_are_refused() {
             json!({"taints": [taint("NoSchedule")], "addOnConditions": on("Near")}),
             "spec.addOnConditions[0].operator: Unsupported value: \"Near\"",
         ),
+        (
+            "a key that is no key",
+            json!({"taints": [{"key": "not a key!", "effect": "NoSchedule"}]}),
+            "spec.taints[0].key: Invalid value: \"not a key!\"",
+        ),
+        (
+            "a value that is no value",
+            json!({"taints": [{"key": "k", "value": "a b", "effect": "NoSchedule"}]}),
+            "spec.taints[0].value: Invalid value: \"a b\"",
+        ),
+        (
+            "a status that no condition has",
+            json!({"taints": [taint("NoSchedule")],
+                "removeOnConditions": [{"conditionType": "Ready", "operator": "In", "statusValues": ["true"]}]}),
+            "spec.removeOnConditions[0].statusValues[0]: Unsupported value: \"true\"",
+        ),
+        (
+            "a condition without a type",
+            json!({"taints": [taint("NoSchedule")], "addOnConditions": [{"operator": "In", "statusValues": ["True"]}]}),
+            "spec.addOnConditions[0].conditionType: Required value",
+        ),
     ];
     for (name, spec, want) in cases {
         let error = created("ClusterTaintPolicy", spec).expect_err(name);
         assert!(error.contains("\"clustertaintpolicy.karmada.io\""), "{name}: {error}");
         assert!(error.contains(want), "{name}: {error}");
     }
-    assert!(warnings("ClusterTaintPolicy", json!({"taints": [taint("NoExecute")]})).is_empty());
+    let complete = json!({"taints": [taint("NoExecute")], "addOnConditions": on("In")});
+    assert!(warnings("ClusterTaintPolicy", complete).is_empty());
+    let without_conditions = warnings("ClusterTaintPolicy", json!({"taints": [taint("NoExecute")]}));
+    assert!(without_conditions[0].contains("never adds its taints"), "{without_conditions:?}");
 }
 
 #[test]
@@ -592,6 +621,42 @@ fn faulty_schedules_are_refused() {
             created("CronFederatedHPA", json!({"scaleTargetRef": target, "rules": rules})).expect_err(name);
         assert!(error.contains("\"cronfederatedhpa.karmada.io\""), "{name}: {error}");
         assert!(error.contains(want), "{name}: {error}");
+    }
+}
+
+#[test]
+fn rules_of_a_schedule_say_what_has_no_effect() {
+    let workload = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    let autoscaler =
+        json!({"apiVersion": "autoscaling.karmada.io/v1alpha1", "kind": "FederatedHPA", "name": "web"});
+    let rule = |extra: Value| {
+        let mut rule = json!({"name": "up", "schedule": "0 8 * * *"});
+        rule.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        rule
+    };
+    let cases = [
+        (&workload, json!({"targetReplicas": 3}), vec![]),
+        (&workload, json!({"targetReplicas": 3, "schedule": "0 0 29 2 *"}), vec![]),
+        (&workload, json!({"targetReplicas": 3, "schedule": "0 0 30 2 *"}), vec!["the rule never runs"]),
+        (
+            &workload,
+            json!({"targetReplicas": 3, "targetMinReplicas": 1, "targetMaxReplicas": 5}),
+            vec!["targetMinReplicas has no effect", "targetMaxReplicas has no effect"],
+        ),
+        (&autoscaler, json!({"targetMaxReplicas": 5}), vec![]),
+        (
+            &autoscaler,
+            json!({"targetMaxReplicas": 5, "targetReplicas": 3}),
+            vec!["targetReplicas has no effect"],
+        ),
+    ];
+    for (target, extra, want) in cases {
+        let spec = json!({"scaleTargetRef": target, "rules": [rule(extra.clone())]});
+        let warned = warnings("CronFederatedHPA", spec);
+        assert_eq!(warned.len(), want.len(), "{extra}: {warned:?}");
+        for (warning, want) in warned.iter().zip(want) {
+            assert!(warning.contains(want), "{extra}: {warning}");
+        }
     }
 }
 
