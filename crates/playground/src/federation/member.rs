@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use portolan_api::cluster::{Cluster as ClusterObject, SyncMode};
-use portolan_controllers::clusters::join::{JoinRequest, join};
+use portolan_controllers::clusters::join::{JoinRequest, Notices, join};
 use portolan_controllers::kubernetes;
 use portolan_controlplane::embedded::{EmbeddedServer, Settings};
 use portolan_controlplane::kubeconfig::{ContextEntry, ContextUser};
@@ -194,6 +194,7 @@ impl Member {
             control_plane: "playground".to_owned(),
             // The members are the playground's own, and their ports can change.
             replace_address: true,
+            notices: Notices::default(),
         };
         match cluster.sync_mode {
             SyncMode::Push => drop(join(hub, &self.client, &request).await.map_err(Box::new)?),
