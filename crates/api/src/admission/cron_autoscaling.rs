@@ -12,6 +12,8 @@ use crate::autoscaling::{CronFederatedHPA, CronRule, FederatedHPA, Schedule, Sch
 use crate::kind::Kind;
 
 const WEBHOOK: &str = "cronfederatedhpa.karmada.io";
+/// Rules with warnings, at most: the search for a date that does not exist goes through thousands of years.
+const MAX_WARNED: usize = 20;
 
 /// Validates target and rules, and returns warnings.
 pub(super) fn admit(object: &Value) -> Result<Vec<String>, Status> {
@@ -41,7 +43,7 @@ pub(super) fn admit(object: &Value) -> Result<Vec<String>, Status> {
         }
     }
     deny_for(WEBHOOK, &errors)?;
-    let rules = autoscaler.spec.rules.iter().enumerate();
+    let rules = autoscaler.spec.rules.iter().enumerate().take(MAX_WARNED);
     Ok(rules.flat_map(|(index, rule)| warnings(rule, index, scales_autoscaler)).collect())
 }
 
