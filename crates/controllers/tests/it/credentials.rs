@@ -289,7 +289,10 @@ async fn a_cluster_is_cleaned_without_its_control_plane() {
     assert_eq!(cleaned.deleted, ["ConfigMap default/derived"]);
     assert_eq!(cleaned.kept, ["ConfigMap default/placed"]);
     set.eu.when_gone("v1/Namespace", "karmada-cluster").await;
-    set.eu.delete("v1/ConfigMap", "default/placed").await;
+    let all = Wish { propagated: true, definitions: false };
+    let cleaned =
+        clean(&set.eu.client, "eu", all, &quiet).await.expect("what was kept is found by its label");
+    assert_eq!(cleaned.deleted, ["ConfigMap default/placed"]);
     assert_eq!(inventory(&set.eu).await, before);
 }
 

@@ -136,24 +136,45 @@ async fn holder(member: &Client, name: &str, notices: &Notices) -> Result<Contro
     let namespaces = member.resource::<Object>(&resources::NAMESPACE.into());
     let namespace = namespaces.get(&ObjectKey::cluster(names::CLUSTER_NAMESPACE)).await;
     let namespace = ignore_missing(namespace).map_err(failed)?;
-    let id = namespace.as_ref().and_then(|namespace| namespace.label(labels::CONTROL_PLANE));
-    let id = id.ok_or_else(|| JoinError::NotJoined { cluster: name.to_owned() })?;
-    Ok(ControlPlane { id: id.to_owned(), name: String::new() })
+    let id = match namespace.as_ref().and_then(|namespace| namespace.label(labels::CONTROL_PLANE)) {
+        Some(id) => id.to_owned(),
+        None => only_owner(member, name).await?,
+    };
+    Ok(ControlPlane { id, name: String::new() })
 }
 
-/// The objects with the label of a control plane.
+/// The control plane of which objects are left in a member without its Lease and its namespace, as after an earlier cleaning
+/// with fewer wishes.
+async fn only_owner(member: &Client, name: &str) -> Result<String, JoinError> {
+    let failed = |source| JoinError::Member { cluster: name.to_owned(), step: "discovery", source };
+    let found = labelled(member, labels::CONTROL_PLANE).await.map_err(failed)?;
+    let owner = |object: &Object| object.label(labels::CONTROL_PLANE).map(str::to_owned);
+    let owners: BTreeSet<String> = found.objects.iter().filter_map(|(_, object)| owner(object)).collect();
+    match Vec::from_iter(owners).as_slice() {
+        [] => Err(JoinError::NotJoined { cluster: name.to_owned() }),
+        [id] => Ok(id.clone()),
+        several => Err(JoinError::SeveralOwners { cluster: name.to_owned(), owners: several.to_vec() }),
+    }
+}
+
+/// Objects with the label of a control plane.
 struct Owned {
     objects: Vec<(Resource, Object)>,
     /// Kinds that the account may not list, with the refusals.
     hidden: Vec<(Resource, ClientError)>,
 }
 
+/// The objects of one control plane.
 async fn owned(member: &Client, id: &str) -> Result<Owned, ClientError> {
+    labelled(member, &format!("{}={id}", labels::CONTROL_PLANE)).await
+}
+
+async fn labelled(member: &Client, selector: &str) -> Result<Owned, ClientError> {
     let discovery = member.discover().await?;
     let kinds = discovery.resources.into_iter().filter(|found| found.allows(&["list", "delete"]));
     let kinds = kinds.filter(|found| found.preferred).map(|found| found.resource);
     let listed = stream::iter(kinds).map(|resource| async move {
-        let selection = Selection::labels(format!("{}={id}", labels::CONTROL_PLANE));
+        let selection = Selection::labels(selector);
         let listed = ignore_missing(member.resource::<Object>(&resource).list(&selection).await);
         (resource, listed)
     });

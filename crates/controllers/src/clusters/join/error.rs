@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portolan_api::cluster::MAX_NAME_LENGTH;
+use portolan_api::labels::CONTROL_PLANE;
 use portolan_runtime::ClientError;
 
 use crate::clusters::ownership::take::TakeError;
@@ -148,9 +149,21 @@ pub enum JoinError {
         /// What would stay in the member.
         remains: Vec<String>,
     },
+    /// Several control planes have left objects in the cluster, and none holds it.
+    #[error(
+        "cluster {cluster} has objects of several control planes ({}), and none of them holds it: delete them by their label, \
+         `kubectl delete KIND -A -l {CONTROL_PLANE}=ID`",
+        .owners.join(", ")
+    )]
+    SeveralOwners {
+        /// The given name.
+        cluster: String,
+        /// Ids of the control planes.
+        owners: Vec<String>,
+    },
     /// No control plane has put anything into the cluster.
     #[error(
-        "cluster {cluster} has neither the lease nor the namespace of a control plane: there is nothing to remove"
+        "cluster {cluster} has neither the lease, the namespace nor objects of a control plane: there is nothing to remove"
     )]
     NotJoined {
         /// The given name.
