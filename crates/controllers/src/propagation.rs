@@ -45,6 +45,7 @@ mod fresh_policies;
 mod interpreters;
 mod lost_bindings;
 mod namespaces;
+mod override_effects;
 mod policies;
 mod remade_works;
 mod report;
@@ -116,6 +117,7 @@ pub(crate) struct Pipeline {
     template_queue: Queue<TemplateKey>,
     policy_queue: Queue<ObjectKey>,
     effect_queue: Queue<ObjectKey>,
+    override_effect_queue: Queue<ObjectKey>,
     binding_queue: Queue<ObjectKey>,
     namespace_queue: Queue<ObjectKey>,
     dependencies: dependencies::Queues,
@@ -141,6 +143,8 @@ pub(crate) fn start(hub: &Hub, brake: BrakeOptions, failover: Settings) -> Pipel
         let scope = &hub.scope;
         driver::run(Arc::new(policies::Policies(pipeline.clone())), &pipeline.policy_queue, WORKERS, scope);
         driver::run(Arc::new(effects::Effects(pipeline.clone())), &pipeline.effect_queue, 1, scope);
+        let overrides = Arc::new(override_effects::OverrideEffects(pipeline.clone()));
+        driver::run(overrides, &pipeline.override_effect_queue, 1, scope);
         driver::run(
             Arc::new(templates::Templates(pipeline.clone())),
             &pipeline.template_queue,
@@ -189,6 +193,7 @@ impl Pipeline {
             template_queue: metrics.queue("templates", None),
             policy_queue: metrics.queue("policies", None),
             effect_queue: metrics.queue("policy-effects", None),
+            override_effect_queue: metrics.queue("override-effects", None),
             binding_queue: metrics.prioritized_queue("bindings", move |key| {
                 let priority = bindings.get(key).and_then(|one| one.spec.schedule_priority.clone());
                 priority.unwrap_or_default().priority
@@ -353,6 +358,9 @@ impl Pipeline {
             policies::queue_waiting(self, |policy| {
                 policy.metadata.namespace == *namespace && policy.spec.dependent_overrides.contains(name)
             });
+        }
+        if change.new.is_some() {
+            self.override_effect_queue.add_after(change.key.clone(), effects::SETTLING);
         }
         let delay = if change.new.is_none() { DELETED_OVERRIDE_DELAY } else { Duration::ZERO };
         let namespace = &change.key.namespace;

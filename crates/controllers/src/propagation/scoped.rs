@@ -51,6 +51,17 @@ pub(crate) struct Override {
     pub(crate) spec: OverrideSpec,
 }
 
+impl Override {
+    /// The reference to the policy in events.
+    pub(crate) fn regarding(&self) -> Regarding {
+        let kind = match self.metadata.namespace.as_str() {
+            "" => ClusterOverridePolicy::gvk(),
+            _ => OverridePolicy::gvk(),
+        };
+        Regarding { gvk: kind, key: self.metadata.key(), uid: self.metadata.uid.clone() }
+    }
+}
+
 /// ResourceBinding or ClusterResourceBinding.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -256,6 +256,23 @@ async fn a_policy_without_effect_says_so() {
     assert!(typo.ends_with("did you mean v1 ConfigMap?"), "{typo}");
     let nowhere = when_event(&set.hub, "nowhere", "NoSuchCluster").await;
     assert!(nowhere.contains("none of the clusters in spec.placement exists: ue"), "{nowhere}");
+
+    let overriding = |name: &str, kind: &str, cluster: &str| {
+        json!({ "apiVersion": "policy.karmada.io/v1alpha1", "kind": "OverridePolicy",
+            "metadata": { "namespace": "default", "name": name },
+            "spec": { "resourceSelectors": [{ "apiVersion": "v1", "kind": kind }],
+                "overrideRules": [{ "targetCluster": { "clusterNames": [cluster] }, "overriders": {
+                    "plaintext": [{ "path": "/data/a", "operator": "add", "value": "b" }] } }] } })
+    };
+    set.hub.create(overriding("no-cluster", "ConfigMap", "ue")).await;
+    set.hub.create(overriding("no-kind", "ConfigMpa", "eu")).await;
+    let no_cluster = when_event(&set.hub, "no-cluster", "NoSuchCluster").await;
+    assert!(
+        no_cluster.starts_with("spec.overrideRules names clusters that do not exist: ue"),
+        "{no_cluster}"
+    );
+    let no_kind = when_event(&set.hub, "no-kind", "KindNotServed").await;
+    assert!(no_kind.ends_with("did you mean v1 ConfigMap?"), "{no_kind}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

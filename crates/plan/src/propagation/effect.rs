@@ -2,6 +2,8 @@
 //!
 //! A policy has no status; the controller says each fault by an event on the policy.
 
+mod targets;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -9,6 +11,8 @@ use portolan_api::policy::{PropagationSpec, ResourceSelector};
 use portolan_object::{GroupVersion, GroupVersionKind, ObjectKey};
 
 use super::detect::{Advantage, Exclusion, Skipped, Verdict, name};
+pub use targets::override_faults;
+use targets::target_faults;
 
 /// Kinds that are named as corrections of an unknown one, at most.
 const MAX_NEAR: usize = 3;
@@ -88,6 +92,13 @@ pub enum Fault {
         /// Whether one of the named clusters exists.
         others_exist: bool,
     },
+    /// Another field names clusters that do not exist.
+    NoSuchTarget {
+        /// The field.
+        field: &'static str,
+        /// The names.
+        names: Vec<String>,
+    },
 }
 
 impl Fault {
@@ -100,7 +111,7 @@ impl Fault {
             }
             Self::NothingSelected => "NothingSelected",
             Self::ClaimedByOthers { .. } => "ClaimedByAnotherPolicy",
-            Self::NoSuchCluster { .. } => "NoSuchCluster",
+            Self::NoSuchCluster { .. } | Self::NoSuchTarget { .. } => "NoSuchCluster",
         }
     }
 
@@ -112,20 +123,27 @@ impl Fault {
 
 /// The faults of a policy; `selected` are objects that its selectors fit.
 pub fn faults(spec: &PropagationSpec, facts: Facts<'_>, selected: &[Selected]) -> Vec<Fault> {
+    let (mut faults, served) = selector_faults(&spec.resource_selectors, facts);
+    if served > 0 {
+        faults.extend(selection_fault(selected));
+    }
+    faults.extend(cluster_fault(spec, facts.clusters));
+    faults.extend(target_faults(spec, facts.clusters));
+    faults
+}
+
+/// The faults of selectors, and the number of those without one.
+fn selector_faults(selectors: &[ResourceSelector], facts: Facts<'_>) -> (Vec<Fault>, usize) {
     let mut faults = Vec::new();
     let mut served = 0;
-    for (index, selector) in spec.resource_selectors.iter().enumerate() {
+    for (index, selector) in selectors.iter().enumerate() {
         match selector_fault(index, selector, facts) {
             Some(fault) if faults.contains(&fault) => {}
             Some(fault) => faults.push(fault),
             None => served += 1,
         }
     }
-    if served > 0 {
-        faults.extend(selection_fault(selected));
-    }
-    faults.extend(cluster_fault(spec, facts.clusters));
-    faults
+    (faults, served)
 }
 
 fn selector_fault(index: usize, selector: &ResourceSelector, facts: Facts<'_>) -> Option<Fault> {
@@ -247,6 +265,11 @@ impl fmt::Display for Fault {
                     ),
                 }
             }
+            Self::NoSuchTarget { field, names } => write!(
+                f,
+                "{field} names clusters that do not exist: {}; correct the names, or join the clusters",
+                names.join(", ")
+            ),
             Self::NoSuchCluster { names, others_exist } => {
                 let names = names.join(", ");
                 match others_exist {
