@@ -8,7 +8,7 @@ use portolan_api::{labels, resources};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::leaving::described;
 use portolan_plan::clusters::permissions::{Placeable, credential_of_agent, needed_by_agent};
-use portolan_runtime::client::{Apply, Delete, Endpoint};
+use portolan_runtime::client::{Apply, Delete, Endpoint, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
 
@@ -102,6 +102,9 @@ pub(super) async fn remove(member: &Client, cluster: &str) -> Result<(), ClientE
     for own in others {
         delete_own(member, own).await?;
     }
+    for lease in leases(member, &namespace).await? {
+        delete_own(member, (resources::LEASE.into(), lease)).await?;
+    }
     if is_unused(member, &namespace).await? && !has_others(member, &namespace).await? {
         let namespaces = member.resource::<Object>(&resources::NAMESPACE.into());
         ignore_missing(namespaces.delete(&ObjectKey::cluster(&*namespace), &options).await)?;
@@ -116,14 +119,23 @@ pub(super) async fn listed(member: &Client, cluster: &str) -> Result<Vec<String>
     let objects = agent.objects(&Placeable::default());
     let mut listed: Vec<String> = objects.iter().map(|(_, object)| described(object)).collect();
     listed.push(format!("Secret {}", agent.secret_key()));
+    listed.extend(leases(member, &namespace).await?.iter().map(described));
     Ok(listed)
+}
+
+/// The Leases of the agent, one for each name that its process had.
+async fn leases(member: &Client, namespace: &str) -> Result<Vec<Object>, ClientError> {
+    let labels = format!("{}={}", labels::agent::LEASE, labels::TRUE);
+    let selection = Selection { labels, ..Selection::namespace(namespace) };
+    let listed = member.resource::<Object>(&resources::LEASE.into()).list(&selection).await?;
+    Ok(listed.items.into_iter().map(|seen| seen.object).collect())
 }
 
 /// Deletes an object unless it was made by others.
 async fn delete_own(member: &Client, (resource, object): (Resource, Object)) -> Result<(), ClientError> {
     let api = member.resource::<Object>(&resource);
     let Some(found) = ignore_missing(api.get(&object.key()).await)? else { return Ok(()) };
-    if found.label(labels::SYSTEM) == Some(labels::TRUE) {
+    if [labels::SYSTEM, labels::agent::LEASE].iter().any(|label| found.label(label) == Some(labels::TRUE)) {
         ignore_missing(api.delete(&object.key(), &Delete::background()).await)?;
     }
     Ok(())
