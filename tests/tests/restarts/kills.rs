@@ -18,9 +18,8 @@ use super::wanted::{Change, POLICY, SELECTOR, Wanted};
 
 /// `push` has joined, `pull` has registered.
 const CLUSTERS: [&str; 2] = ["push", "pull"];
-/// What a control plane puts into a cluster.
-const KINDS: &str = "namespaces,serviceaccounts,secrets,configmaps,roles,rolebindings,clusterroles,clusterrolebindings,leases,\
-                     customresourcedefinitions";
+/// Kinds with objects that come and go by themselves.
+const PASSING: [&str; 2] = ["events", "metrics.k8s.io"];
 
 struct Set {
     hub: Server,
@@ -41,6 +40,10 @@ impl Set {
         for cluster in CLUSTERS {
             // Their own control plane lets them go.
             set.unjoin(cluster, text(&set.members.directory().join("portolan.config")));
+            eventually(&format!("the end of the namespace in {cluster}"), || {
+                let output = set.members.member(cluster).run(&["get", "namespace", "karmada-cluster"]);
+                if output.stderr.contains("not found") { Ok(()) } else { Err(output.to_string()) }
+            });
         }
         set
     }
@@ -138,12 +141,16 @@ impl Set {
         }
     }
 
+    /// All objects of all kinds of a cluster.
     fn inventory(&self, cluster: &str) -> Vec<String> {
         let member: Kubectl = self.members.member(cluster);
+        let served = member.ok(&["api-resources", "--verbs=list", "-o", "name"]);
+        let lasting = |kind: &&str| !PASSING.iter().any(|passing| kind.contains(passing));
+        let kinds = served.lines().filter(lasting).collect::<Vec<_>>().join(",");
         let format =
             "-ojsonpath={range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name}{\"\\n\"}{end}";
         let mut found: Vec<String> =
-            member.ok(&["get", KINDS, "-A", format]).lines().map(str::to_owned).collect();
+            member.ok(&["get", &kinds, "-A", format]).lines().map(str::to_owned).collect();
         found.sort();
         found
     }
