@@ -10,6 +10,7 @@
 //! | `commands` | executes the commands for a running playground |
 //! | `nodes`, `api_relay`, `certificates` | nodes of a member, and the connections between pods, API server and kubelets |
 //! | `dns` | DNS server of a member |
+//! | `not_played` | warnings about parts of pods that are not played |
 //! | `site` | addresses of a member's machines |
 //! | `pull` | registering a member in pull mode, and its agent |
 //! | `cluster_set` | a cluster set of all members |
@@ -28,6 +29,7 @@ mod load_balancer;
 mod member;
 mod members;
 mod nodes;
+mod not_played;
 mod pod_metrics;
 mod probes;
 mod pull;

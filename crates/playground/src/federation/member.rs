@@ -1,6 +1,7 @@
 //! One member of the playground: its API server, controllers, nodes and DNS server, and its way into the federation.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -25,6 +26,7 @@ use crate::federation::error::{InClusterExt, MemberError, StartError};
 use crate::federation::load_balancer;
 use crate::federation::metrics;
 use crate::federation::nodes::{self, MemberNodes, NodeError};
+use crate::federation::not_played::NotPlayed;
 use crate::federation::pod_metrics;
 use crate::federation::probes;
 use crate::federation::pull;
@@ -122,7 +124,7 @@ async fn start_in(
                 advertise_address: None,
                 tls_sans: &[],
                 endpoint: Some(machines.api_server()),
-                admission: Vec::new(),
+                admission: vec![Arc::new(NotPlayed)],
                 kubelets: Some(kubelets),
                 backends: None,
                 mounted: None,
