@@ -1,6 +1,7 @@
 //! Kills and short outages move nothing, although every cluster that is not ready is to be evicted.
 //!
-//! `PORTOLAN_SEEDS=200 cargo test -p portolan-controllers --test it false_failover` runs more seeds than the normal tests do.
+//! `PORTOLAN_SEEDS=200 cargo test -p portolan-controllers --test it kills_and_short -- --nocapture` runs more seeds than the
+//! normal tests do.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,11 +84,13 @@ async fn kills_and_short_outages_evict_nothing() {
     let federation = &set.federation;
     let (mut hub, mut agent) = (Process::of_hub(federation), Process::of_agent(federation, "us"));
     set.place().await;
-    let first = number("PORTOLAN_FIRST_SEED", 1);
-    for seed in first..first + number("PORTOLAN_SEEDS", 4) {
+    let (first, count) = (number("PORTOLAN_FIRST_SEED", 1), number("PORTOLAN_SEEDS", 4));
+    let mut faults = [0_usize; 4];
+    for seed in first..first + count {
         let mut random = Random::new(seed);
         for step in 0..STEPS {
             let kind = random.below(4);
+            faults[kind] += 1;
             let pause = Duration::from_millis(random.below(300) as u64);
             match kind {
                 0 => {
@@ -121,6 +124,11 @@ async fn kills_and_short_outages_evict_nothing() {
         federation.is_ready(cluster).await;
     }
     set.check("the end").await;
+    let [hubs, agents, cuts, both] = faults;
+    println!(
+        "{count} seeds, {hubs} kills of the control plane, {agents} of the agent, {cuts} cuts, {both} starts behind a cut: \
+         taints 0, evictions 0"
+    );
     agent.kill().await;
     hub.kill().await;
 }

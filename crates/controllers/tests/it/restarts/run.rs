@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use parking_lot::Mutex;
@@ -97,17 +97,25 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Runs a seed to its end.
-    pub(super) async fn all(set: &'a Federation, seed: u64, processes: &mut Processes, deleted: &Deleted) {
+    /// Runs a seed to its end. Returns the time from the last step until the members had what the user asked for.
+    pub(super) async fn all(
+        set: &'a Federation,
+        seed: u64,
+        processes: &mut Processes,
+        deleted: &Deleted,
+    ) -> Duration {
         let mut run = Run { set, seed, random: Random::new(seed), wanted: BTreeMap::new() };
         run.begin().await;
         for _ in 0..STEPS {
             run.step(processes).await;
         }
+        let since = Instant::now();
         run.or_explain(run.converges()).await;
+        let convergence = since.elapsed();
         run.check(deleted);
         run.or_explain(run.end()).await;
         deleted.lock().clear();
+        convergence
     }
 
     async fn begin(&mut self) {
