@@ -24,6 +24,8 @@ pub mod binding {
     pub const FULLY_APPLIED_FAILED: &str = "FullyAppliedFailed";
     /// `FullyApplied` is false: an override policy cannot be applied. Also the reason of the event.
     pub const OVERRIDE_POLICY_FAILED: &str = "ApplyOverridePolicyFailed";
+    /// `FullyApplied` is false: a Work cannot be made, because an interpreter fails or another binding has the object.
+    pub const WORK_NOT_MADE: &str = "WorkNotMade";
     /// Whether the objects exist that the template refers to; with `propagateDeps`, once an object was missing.
     pub const DEPENDENCIES_FOUND: &str = "DependenciesFound";
     /// `DependenciesFound` is true.

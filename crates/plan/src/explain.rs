@@ -60,6 +60,7 @@ fn walk(facts: &Facts) -> Vec<Step> {
     steps.push(step);
     let Some(binding) = binding else { return steps };
     steps.extend(scheduling::dependencies(binding));
+    steps.extend(scheduling::not_made(binding));
     steps.push(scheduling::schedule(facts, binding));
     steps.extend(dispatch::clusters(facts, template, binding));
     steps

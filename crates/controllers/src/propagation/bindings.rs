@@ -66,6 +66,7 @@ impl Bindings {
         let decided = report::Decided {
             scheduled,
             failed_overrides: works.failed_overrides,
+            not_made: works.not_made,
             dependencies: dependencies::found(&self.0, &binding),
         };
         let reported = report::aggregate_status(&self.0, key, &binding, &source, decided).await?;

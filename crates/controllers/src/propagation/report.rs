@@ -34,6 +34,8 @@ pub(super) struct Decided {
     pub(super) scheduled: Scheduled,
     /// Messages of the override policies that could not be applied.
     pub(super) failed_overrides: Vec<String>,
+    /// Why Works could not be made for other reasons.
+    pub(super) not_made: Vec<String>,
     /// The condition about missing dependencies.
     pub(super) dependencies: Option<Condition>,
 }
@@ -46,11 +48,11 @@ pub(super) async fn aggregate_status(
     source: &Source,
     decided: Decided,
 ) -> Result<Outcome, BoxError> {
-    let Decided { scheduled, failed_overrides, dependencies } = decided;
+    let Decided { scheduled, failed_overrides, not_made, dependencies } = decided;
     let now = pipeline.hub.now();
     let works = of_binding(&pipeline.hub, key);
     let items = aggregated(works.iter().map(AsRef::as_ref));
-    let is_urgent = !failed_overrides.is_empty();
+    let is_urgent = !failed_overrides.is_empty() || !not_made.is_empty();
     let mut status = with_schedule(pipeline, binding, source.object(), scheduled, &now);
     if let Some(found) = dependencies {
         set_condition(&mut status.conditions, found);
@@ -70,7 +72,7 @@ pub(super) async fn aggregate_status(
     }
     if is_reportable {
         let held_back = held_back(works.iter().map(AsRef::as_ref));
-        let shortfall = Shortfall { failed_overrides, held_back };
+        let shortfall = Shortfall { failed_overrides, not_made, held_back };
         set_condition(&mut status.conditions, fully_applied(&binding.spec, &items, &shortfall, &now));
         status.aggregated_status = items;
     }

@@ -253,6 +253,23 @@ async fn a_webhook_that_does_not_answer_is_reported_on_the_template() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_fails_is_a_condition_of_the_binding() {
+    let set = Federation::start(&["eu", "us"]).await;
+    define(&set, &["eu", "us"], "example.io", "Widget").await;
+    let scripts = [
+        ("replicaResource", "function GetReplicas(object) return 2, nil end"),
+        ("replicaRevision", "function ReviseReplica(object, replicas) error('no way') end"),
+    ];
+    set.hub.create(customization(&scripts)).await;
+    set.hub.create(widget(2)).await;
+    set.hub.create(divided(WIDGET, "w")).await;
+    let says_why = |binding: &Object| {
+        condition(binding, "FullyApplied") == "False" && message(binding, "FullyApplied").contains("no way")
+    };
+    set.hub.when(BINDING, "default/w-widget", says_why).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_is_available_once_all_members_say_so() {
     let set = Federation::start(&["eu", "us"]).await;
     set.hub.create(deployment("web", 1)).await;

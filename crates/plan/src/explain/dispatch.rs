@@ -10,6 +10,7 @@ use portolan_object::Object;
 use super::facts::Facts;
 use super::member::{member, status};
 use super::policy::CONTROL_PLANE_CURE;
+use super::scheduling::not_made;
 use super::step::{Hop, Step, Verdict};
 use crate::field_changes::manifest_changes;
 use crate::propagation::namespace;
@@ -229,6 +230,11 @@ fn from_work(
             Wanted::Failed => {
                 Step::broken(Hop::Work, "there is no Work, because an override fails", "see overrides above")
             }
+            _ if binding_fails(facts) => Step::broken(
+                Hop::Work,
+                "there is no Work, because it cannot be made",
+                "see the binding above",
+            ),
             _ => Step::waiting(Hop::Work, "the control plane has not made the Work yet", CONTROL_PLANE_CURE),
         };
         return vec![step.on(cluster)];
@@ -246,6 +252,12 @@ fn from_work(
         steps.extend(status(facts, cluster, work, object).map(|step| step.on(cluster)));
     }
     steps
+}
+
+/// Whether the binding says that a Work cannot be made.
+fn binding_fails(facts: &Facts) -> bool {
+    let binding = facts.binding.as_ref().ok().and_then(Option::as_ref);
+    binding.and_then(not_made).is_some()
 }
 
 /// A deletion that the brake holds.

@@ -2,7 +2,8 @@
 
 use portolan_api::cluster::Cluster;
 use portolan_api::conditions::binding::{
-    DEPENDENCIES_FOUND, QUOTA_EXCEEDED, SCHEDULED, SCHEDULER_ERROR, UNSCHEDULABLE,
+    DEPENDENCIES_FOUND, FULLY_APPLIED, QUOTA_EXCEEDED, SCHEDULED, SCHEDULER_ERROR, UNSCHEDULABLE,
+    WORK_NOT_MADE,
 };
 use portolan_api::labels;
 use portolan_api::meta::{Condition, condition};
@@ -68,6 +69,15 @@ pub(super) fn dependencies(binding: &Binding) -> Option<Step> {
     let found = condition(&binding.status.conditions, DEPENDENCIES_FOUND)?;
     let step = Step::warning(Hop::Binding, &*found.message, "create them on the control plane");
     (!found.is_true()).then(|| step.since(Some(&found.last_transition_time)))
+}
+
+/// Why a Work cannot be made for a reason besides overrides; `None` if none is recorded.
+pub(super) fn not_made(binding: &Binding) -> Option<Step> {
+    let applied = condition(&binding.status.conditions, FULLY_APPLIED)?;
+    let cure = "correct the interpreter or the binding that the text names; it is tried again by itself";
+    let step = Step::broken(Hop::Binding, &*applied.message, cure);
+    let is_recorded = !applied.is_true() && applied.reason == WORK_NOT_MADE;
+    is_recorded.then(|| step.since(Some(&applied.last_transition_time)))
 }
 
 /// The clusters that the scheduler chose, and why not the others.

@@ -144,20 +144,26 @@ pub fn binding_dispatching(spec: &ResourceBindingSpec, known: &[Condition], now:
 pub struct Shortfall {
     /// Messages of override policies that could not be applied; the clusters concerned keep the object from before.
     pub failed_overrides: Vec<String>,
+    /// Why Works could not be made for other reasons, such as an interpreter that fails.
+    pub not_made: Vec<String>,
     /// Clusters that have not got the latest change, because dispatching is suspended.
     pub held_back: Vec<String>,
 }
 
 impl Shortfall {
     fn condition(&self, now: &str) -> Option<Condition> {
-        use conditions::binding::{FULLY_APPLIED, OVERRIDE_POLICY_FAILED, SUSPEND_DISPATCHING};
-        if let Some(first) = self.failed_overrides.first() {
-            let others = match self.failed_overrides.len() - 1 {
-                0 => String::new(),
-                others => format!("; and {others} more"),
-            };
-            let message = format!("{first}{others}");
-            return Some(Condition::new(FULLY_APPLIED, false, OVERRIDE_POLICY_FAILED, message, now));
+        use conditions::binding::{
+            FULLY_APPLIED, OVERRIDE_POLICY_FAILED, SUSPEND_DISPATCHING, WORK_NOT_MADE,
+        };
+        let causes = [(&self.failed_overrides, OVERRIDE_POLICY_FAILED), (&self.not_made, WORK_NOT_MADE)];
+        for (messages, reason) in causes {
+            if let Some(first) = messages.first() {
+                let others = match messages.len() - 1 {
+                    0 => String::new(),
+                    others => format!("; and {others} more"),
+                };
+                return Some(Condition::new(FULLY_APPLIED, false, reason, format!("{first}{others}"), now));
+            }
         }
         if self.held_back.is_empty() {
             return None;
@@ -253,6 +259,10 @@ mod tests {
         let condition = fully_applied(&spec, &items, &shortfall, "t");
         assert_eq!((condition.is_true(), condition.reason.as_str()), (false, "ApplyOverridePolicyFailed"));
         assert_eq!(condition.message, "policy p: /kind cannot be overridden; and 1 more");
+        let shortfall = Shortfall { not_made: vec!["the script failed".to_owned()], ..Shortfall::default() };
+        let condition = fully_applied(&spec, &items, &shortfall, "t");
+        assert_eq!((condition.is_true(), condition.reason.as_str()), (false, "WorkNotMade"));
+        assert_eq!(condition.message, "the script failed");
     }
 
     #[test]

@@ -27,6 +27,8 @@ use crate::removal::remove;
 pub(in crate::propagation) struct SyncedWorks {
     /// Messages of the override policies that could not be applied.
     pub(in crate::propagation) failed_overrides: Vec<String>,
+    /// Why Works could not be made for other reasons.
+    pub(in crate::propagation) not_made: Vec<String>,
     /// The failures of the pass, those of overrides among them.
     pub(in crate::propagation) result: Result<(), BoxError>,
     /// Time until Works that were deleted by hand are made again.
@@ -35,7 +37,7 @@ pub(in crate::propagation) struct SyncedWorks {
 
 impl From<Result<(), BoxError>> for SyncedWorks {
     fn from(result: Result<(), BoxError>) -> Self {
-        Self { failed_overrides: Vec::new(), result, again: None }
+        Self { failed_overrides: Vec::new(), not_made: Vec::new(), result, again: None }
     }
 }
 
@@ -64,6 +66,7 @@ pub(super) struct Pass<'a> {
     /// Works to be written with other overrides than before.
     overridden: Vec<Work>,
     failed_overrides: Vec<String>,
+    not_made: Vec<String>,
     failures: Failures,
     again: Option<Duration>,
 }
@@ -77,6 +80,7 @@ impl<'a> Pass<'a> {
             writes: Vec::new(),
             overridden: Vec::new(),
             failed_overrides: Vec::new(),
+            not_made: Vec::new(),
             failures: Failures::default(),
             again: None,
         }
@@ -100,6 +104,7 @@ impl<'a> Pass<'a> {
             TargetError::Change(_) => {}
             TargetError::Interpret(_) | TargetError::Taken { .. } => {
                 report_failure(self.hub, self.source.object(), self.binding, &error.to_string());
+                self.not_made.push(error.to_string());
                 self.failures.push(error);
             }
             TargetError::Override(error) => {
@@ -119,7 +124,17 @@ impl<'a> Pass<'a> {
     /// Sends the writes, and then deletes the Works of clusters that are no targets: an object that moves is created before
     /// it is deleted.
     pub(super) async fn send(self, others: HashMap<&str, &Arc<Work>>) -> SyncedWorks {
-        let Self { hub, binding, source, writes, overridden, failed_overrides, mut failures, again } = self;
+        let Self {
+            hub,
+            binding,
+            source,
+            writes,
+            overridden,
+            failed_overrides,
+            not_made,
+            mut failures,
+            again,
+        } = self;
         let has_writes = !writes.is_empty();
         let failed_writes = Failures::of_all(writes.into_iter().map(|write| send(hub, write))).await;
         if has_writes && failed_writes.is_empty() {
@@ -134,7 +149,7 @@ impl<'a> Pass<'a> {
             failures.append(Failures::of_all(removals).await);
         }
         failures.append(failed_writes);
-        SyncedWorks { failed_overrides, result: failures.into_result(), again }
+        SyncedWorks { failed_overrides, not_made, result: failures.into_result(), again }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use portolan_api::conditions::binding::{
-    DEPENDENCIES_FOUND, FULLY_APPLIED, OVERRIDE_POLICY_FAILED, SCHEDULED,
+    DEPENDENCIES_FOUND, FULLY_APPLIED, OVERRIDE_POLICY_FAILED, SCHEDULED, WORK_NOT_MADE,
 };
 use portolan_api::conditions::cluster::READY;
 use portolan_api::conditions::work::APPLIED;
@@ -44,7 +44,9 @@ pub(super) fn bindings(federation: &Federation, groups: &mut Groups) {
             groups.add(Verdict::Warning, cause, Some(object.clone()), None, cure);
         }
         let applied = condition(&binding.status.conditions, FULLY_APPLIED);
-        if let Some(failed) = applied.filter(|one| !one.is_true() && one.reason == OVERRIDE_POLICY_FAILED) {
+        let is_named =
+            |one: &&Condition| [OVERRIDE_POLICY_FAILED, WORK_NOT_MADE].contains(&one.reason.as_str());
+        if let Some(failed) = applied.filter(|one| !one.is_true()).filter(is_named) {
             let cause = failed.message.clone();
             groups.add(
                 Verdict::Broken,

@@ -290,6 +290,13 @@ fn binding_and_schedule() -> Vec<Fault> {
                 crate::propagation::dependencies::condition(&[missing], &[], "t").expect("a condition");
             binding.status.conditions.push(condition);
         }),
+        Fault::new("an interpreter that fails", Binding, "the script failed", "correct the interpreter")
+            .after(|facts| {
+                let binding = facts.binding.as_mut().expect("read").as_mut().expect("there");
+                let failed = Condition::new("FullyApplied", false, "WorkNotMade", "the script failed", "t");
+                binding.status.conditions.retain(|one| one.kind != "FullyApplied");
+                binding.status.conditions.push(failed);
+            }),
         Fault::new("not scheduled yet", Schedule, "has not been scheduled yet", "/readyz")
             .only(Verdict::Waiting)
             .after(|facts| {
