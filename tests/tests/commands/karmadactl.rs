@@ -1,6 +1,7 @@
 //! The real karmadactl against the control plane. Not every mirror of Go modules has its module, so that the gate leaves these
 //! tests out: `cargo xtask karmadactl` builds it and runs them.
 
+use std::fs;
 use std::process::Command;
 
 use portolan_e2e::binary::{Finished, finish};
@@ -14,6 +15,20 @@ kind: Pod
 metadata: {name: box}
 spec:
   containers: [{name: box, image: busybox, command: [sleep, '3600']}]
+";
+
+const CUSTOMIZATION: &str = "\
+apiVersion: config.karmada.io/v1alpha1
+kind: ResourceInterpreterCustomization
+metadata: {name: workloads}
+spec:
+  target: {apiVersion: apps/v1, kind: Deployment}
+  customizations:
+    replicaResource:
+      luaScript: |
+        function GetReplicas(desiredObj)
+          return desiredObj.spec.replicas, {}
+        end
 ";
 
 struct Karmadactl<'a> {
@@ -47,6 +62,14 @@ impl Karmadactl<'_> {
         let finished = self.run(line);
         assert_ne!(finished.code, Some(0), "{line}: {finished}");
         finished.stderr
+    }
+
+    /// Waits until `unjoin` has deleted the namespace: it takes no new objects before.
+    fn has_left(&self, member: &str) {
+        eventually(&format!("the end of the namespace in {member}"), || {
+            let output = self.playground.member(member).run(&["get", "namespace", "karmada-cluster"]);
+            if output.stderr.contains("not found") { Ok(()) } else { Err(output.to_string()) }
+        });
     }
 
     /// The first line and the columns of the others.
@@ -88,7 +111,19 @@ fn karmadactl_reads_and_changes_every_cluster() {
     assert_eq!(ctl.ok("exec -s members --cluster member1 box -- echo hi"), "hi\n");
     assert_eq!(ctl.ok("logs --cluster member1 box"), "");
     assert!(ctl.fails("logs --cluster member1 nobody").contains("pods \"nobody\" not found"));
-    assert!(ctl.fails("top pod --clusters member1").contains("metrics API not available"));
+    let usage = eventually("the usage of the pods of web", || {
+        let finished = ctl.run("top pod --clusters member1");
+        if finished.stdout.contains("web-") { Ok(finished.stdout) } else { Err(finished.to_string()) }
+    });
+    let mut rows = usage.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(rows.next().expect("columns"), ["NAME", "CLUSTER", "CPU(cores)", "MEMORY(bytes)"]);
+    assert!(rows.all(|row| row[1] == "member1"), "{usage}");
+
+    let file = playground.directory().join("customization.yaml");
+    fs::write(&file, CUSTOMIZATION).expect("the folder is writable");
+    let checked = ctl.ok(&format!("interpret -f {} --check", text(&file)));
+    let passes = |line: &str| line.contains("InterpretReplica:") && line.ends_with("PASS");
+    assert!(checked.lines().any(passes), "{checked}");
 
     playground.member("member1").ok(&["create", "deployment", "local", "--image=nginx"]);
     assert!(ctl.ok("promote deployment local -C member1").contains("is promoted successfully"));
@@ -107,9 +142,11 @@ fn karmadactl_joins_registers_and_removes_clusters() {
     let ctl = Karmadactl { playground: &playground };
     let of_member = "--cluster-kubeconfig MEMBERS --cluster-context member2";
     ctl.ok(&format!("unjoin member2 {of_member}"));
+    ctl.has_left("member2");
     assert_eq!(ctl.ok(&format!("join east {of_member}")), "cluster(east) is joined successfully\n");
     playground.hub().ok(&["wait", "--for=condition=Ready", "cluster/east", "--timeout=60s"]);
     ctl.ok(&format!("unjoin east {of_member}"));
+    ctl.has_left("member2");
     let left = playground.member("member2").ok(&[
         "get",
         "namespaces,serviceaccounts,clusterroles",
