@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use portolan_controllers::clusters::join::{Access, Notices, UnjoinRequest, unjoin};
+use portolan_controllers::clusters::join::{Access, Notices, UnjoinRequest, unjoin, unjoin_dry_run};
 use portolan_object::Object;
 use portolan_runtime::Client;
 use portolan_runtime::client::Selection;
@@ -137,6 +137,40 @@ async fn a_cluster_that_has_left_is_as_it_was_before() {
         becomes(eu, &before).await;
     }
     assert!(hub.get(SET, "prod").await.is_some(), "the set stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_with_few_rights_names_the_kinds_that_it_cannot_see() {
+    let mut set = Federation::start(&[]).await;
+    set.add("eu").await;
+    let eu = set.member("eu");
+    let _joined = set.join_by_command("eu", eu, false).await.expect("joined");
+    let account = account(&set, "eu").await;
+    let rules = json!([
+        { "apiGroups": [""], "resources": ["namespaces", "serviceaccounts"], "verbs": ["get", "list"] },
+        { "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "list"] },
+        { "nonResourceURLs": ["*"], "verbs": ["get"] },
+    ]);
+    eu.patch(CLUSTER_ROLE, "karmada-controller-manager:karmada-eu", json!({ "rules": rules })).await;
+    let request = || UnjoinRequest {
+        name: "eu",
+        access: Access::Account(&account),
+        force: false,
+        patience: TIMEOUT,
+        notices: Notices::default(),
+    };
+    let limited = async {
+        loop {
+            let leaving = unjoin_dry_run(&set.hub.client, &request()).await.expect("it could leave");
+            if !leaving.hidden.is_empty() {
+                return leaving;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let leaving = tokio::time::timeout(TIMEOUT, limited).await.expect("the rights are taken away");
+    assert!(leaving.hidden.contains(&"secrets.v1".to_owned()), "{leaving:?}");
+    assert!(leaving.deleted.contains(&"ServiceAccount karmada-cluster/karmada-eu".to_owned()), "{leaving:?}");
 }
 
 fn set_of_both() -> Value {
