@@ -86,7 +86,9 @@ impl Bindings {
     /// Handles a binding when its template is not in the cache. The binding is deleted only if the API server says that the
     /// template does not exist, because a cache can lack an object for other reasons.
     async fn without_template(&self, key: &ObjectKey, binding: &Binding) -> Result<Outcome, BoxError> {
-        if !templates::is_claimed(binding) && binding.metadata.owner_references.is_empty() {
+        // An orphaned template takes the owner of its binding along, and a policy that was deleted before it the claim.
+        let is_ours = binding.metadata.finalizers.iter().any(|one| OURS.contains(&one.as_str()));
+        if !is_ours && !templates::is_claimed(binding) && binding.metadata.owner_references.is_empty() {
             return Ok(Outcome::Done);
         }
         match self.look_up_template(binding).await? {
@@ -147,8 +149,7 @@ impl Bindings {
 
     /// Removes the finalizer of a binding that is being deleted.
     async fn release(&self, key: &ObjectKey, binding: &Binding) -> Result<(), ClientError> {
-        let ours = [finalizers::BINDING, finalizers::CLUSTER_BINDING];
-        let Some(finalizers) = binding.metadata.without_finalizers(&ours) else { return Ok(()) };
+        let Some(finalizers) = binding.metadata.without_finalizers(&OURS) else { return Ok(()) };
         let patch = json!({ "metadata": {
             "resourceVersion": binding.metadata.resource_version, "finalizers": finalizers } });
         ignore_missing(self.0.bindings.api(key).patch(key, &Patch::Merge(patch)).await).map(drop)
@@ -192,6 +193,9 @@ impl Bindings {
         }
     }
 }
+
+/// Finalizers of the bindings that the control plane made.
+const OURS: [&str; 2] = [finalizers::BINDING, finalizers::CLUSTER_BINDING];
 
 /// Finalizer of an object that is deleted with `propagationPolicy: Orphan`: its dependents stay (kubernetes metav1
 /// `FinalizerOrphanDependents`).

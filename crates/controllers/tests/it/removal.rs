@@ -92,6 +92,20 @@ async fn objects_of_an_orphaned_template_stay_in_members() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn objects_of_an_orphaned_template_are_released_also_without_a_policy() {
+    let (set, copy) = with_config_map().await;
+    set.hub.delete(POLICY, "default/app").await;
+    set.hub.when_gone(POLICY, "default/app").await;
+    let resource = portolan_runtime::Resource::namespaced("", "v1", "ConfigMap", "configmaps");
+    let options = Delete { propagation: Some(Propagation::Orphan), ..Delete::default() };
+    set.hub.client.resource::<Object>(&resource).delete(&copy.key(), &options).await.expect("deleted");
+    set.hub.when_gone(BINDING, "default/app-configmap").await;
+    set.hub.when_gone(WORK, &work("app")).await;
+    let kept = set.member("eu").get(CONFIG_MAP, "default/app").await.expect("it stays");
+    assert_eq!((kept.uid(), kept.label("karmada.io/managed")), (copy.uid(), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_with_preserved_objects_stays_in_members() {
     let set = Federation::start(&["eu"]).await;
     for name in ["shop", "blog"] {
