@@ -73,7 +73,8 @@ impl Probe {
             Self::Refused(detail) => {
                 let message = format!(
                     "cluster is reachable, but does not accept the credential in its secret: {detail}; it may have expired, \
-                     or its service account may be gone: `portolan join` makes a new one"
+                     its service account may be gone, or another control plane may have taken the cluster over: `portolan \
+                     join` makes a new one, or says who holds the cluster"
                 );
                 (false, reasons::CREDENTIAL_REFUSED, message)
             }

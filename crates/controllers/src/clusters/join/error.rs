@@ -123,10 +123,11 @@ pub enum JoinError {
         /// The cause.
         source: ClientError,
     },
-    /// The member does not answer, so what is there cannot be removed.
+    /// The member does not answer or refuses the account, so what is there cannot be removed.
     #[error(
-        "cluster {cluster} does not answer, so what the control plane put there cannot be removed: {cause}. Wait until it \
-         answers; if it is gone for good, unjoin with --force, which leaves there: {}",
+        "cluster {cluster} cannot be used, so what the control plane put there cannot be removed: {cause}. Wait until it \
+         answers, or give --cluster-kubeconfig if it refuses the account; if it is gone for good, unjoin with --force, which \
+         leaves there: {}",
         list(.remains)
     )]
     Unreachable {
