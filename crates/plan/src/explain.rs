@@ -10,6 +10,7 @@
 //! ```
 
 mod being_deleted;
+mod chosen;
 mod dispatch;
 mod facts;
 mod member;

@@ -46,6 +46,12 @@ pub fn is_slice_of_set(slice: &Object) -> bool {
     is_of_set(slice) && is_managed_by(slice, labels::endpoint_slice::CLUSTER_SET_MANAGER)
 }
 
+/// The import of a set to which an EndpointSlice or Service belongs.
+pub fn set_import_of(object: &Object) -> Option<ObjectKey> {
+    let name = object.label(labels::endpoint_slice::IMPORT_NAME).filter(|_| is_of_set(object))?;
+    Some(ObjectKey::namespaced(object.namespace(), name))
+}
+
 /// Whether Portolan made the EndpointSlice for a MultiClusterService.
 pub fn is_slice_of_multi_cluster_service(slice: &Object) -> bool {
     is_managed(slice) && is_managed_by(slice, labels::endpoint_slice::DISPATCH_MANAGER)

@@ -15,6 +15,7 @@ mod lease;
 mod own_namespace;
 mod proof;
 mod register;
+mod terminating_namespace;
 mod unjoin;
 
 use portolan_api::cluster::{Cluster, ClusterSpec, LocalSecretReference, SyncMode, is_name};

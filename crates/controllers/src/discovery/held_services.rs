@@ -8,11 +8,12 @@ use std::sync::Arc;
 use portolan_api::{annotations, labels};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::set_import::derived_service_name;
+use portolan_plan::import_marks::set_import_of;
 use portolan_runtime::client::Selection;
 
 use super::importer::{ImportError, Importer};
 use super::set_import::SetExports;
-use super::site::{service_resource, set_import_of};
+use super::site::service_resource;
 use crate::missing::ignore_missing;
 
 impl Importer {

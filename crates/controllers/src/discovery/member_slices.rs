@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::import_marks::service_of_slice;
+use portolan_plan::import_marks::{service_of_slice, set_import_of};
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Cache, Member};
-
-use super::site::set_import_of;
 
 /// Name of the index by Service; values are `namespace/name`.
 const BY_SERVICE: &str = "service";

@@ -13,7 +13,7 @@ use portolan_api::{Kind, labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::importable::has_refused;
 use portolan_plan::discovery::slice_ports::has_unusable_ports;
-use portolan_plan::import_marks::{is_of_set, is_slice_of_multi_cluster_service, service_of_slice};
+use portolan_plan::import_marks::{is_slice_of_multi_cluster_service, service_of_slice, set_import_of};
 use portolan_runtime::cache::{CacheBuilder, Change, drop_managed_fields};
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Cache, Member, Queue, Resource};
@@ -397,12 +397,6 @@ pub(super) fn derived_service_key(import: &ObjectKey) -> ObjectKey {
 fn explicit_import_of(service: &ObjectKey) -> Option<ObjectKey> {
     let name = names::import_of_derived_service(&service.name)?;
     Some(ObjectKey::namespaced(service.namespace.clone(), name))
-}
-
-/// The import of a set to which an EndpointSlice or Service belongs.
-pub(super) fn set_import_of(object: &Object) -> Option<ObjectKey> {
-    let name = object.label(labels::endpoint_slice::IMPORT_NAME).filter(|_| is_of_set(object))?;
-    Some(ObjectKey::namespaced(object.namespace(), name))
 }
 
 /// Keys of the new and the old state of a changed object.

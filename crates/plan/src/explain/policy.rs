@@ -5,30 +5,18 @@ use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::PropagationSpec;
 use portolan_object::{Object, ObjectKey};
 
+use super::chosen::Chosen;
 use super::facts::Facts;
 use super::mismatch::{Mismatch, closest};
 use super::step::{Hop, Step};
 use super::unmet::unmet;
 use crate::propagation::claim::Claim;
-use crate::propagation::detect::{Candidate, Decision, Verdict, decide, explain};
+use crate::propagation::detect::{Decision, Verdict, decide, explain};
 use crate::propagation::matching::{Rank, best_rank};
 use crate::propagation::snapshot::{Policy, candidates, policy_title};
 
 /// Other policies that are listed, at most.
 const MAX_LISTED: usize = 10;
-
-/// The policy that decides about a template.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Chosen<'a> {
-    pub(super) metadata: &'a ObjectMeta,
-    pub(super) spec: &'a PropagationSpec,
-}
-
-impl<'a> Chosen<'a> {
-    fn of(policy: Candidate<'a>) -> Self {
-        Self { metadata: policy.metadata, spec: policy.spec }
-    }
-}
 
 /// The step, and the policy that holds the template or takes it.
 pub(super) fn policy<'a>(facts: &'a Facts, template: &Object) -> (Step, Option<Chosen<'a>>) {

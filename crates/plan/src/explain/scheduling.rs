@@ -11,8 +11,9 @@ use portolan_api::policy::{ClusterAffinity, Placement, ReplicaSchedulingType};
 use portolan_api::work::TargetCluster;
 use portolan_object::Object;
 
+use super::chosen::Chosen;
 use super::facts::Facts;
-use super::policy::{CONTROL_PLANE_CURE, Chosen};
+use super::policy::CONTROL_PLANE_CURE;
 use super::step::{Hop, Step};
 use super::unchosen::{Unchosen, arithmetic, unchosen};
 use crate::propagation::binding::{belongs_to_another, differs};

@@ -1,7 +1,7 @@
 //! What a policy waits for: objects that it names, and that must exist before it places anything.
 
+use super::chosen::Chosen;
 use super::facts::Facts;
-use super::policy::Chosen;
 use crate::propagation::snapshot::Override;
 
 /// An object that does not exist.

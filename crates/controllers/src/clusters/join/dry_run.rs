@@ -9,7 +9,7 @@ use serde_json::json;
 use super::account::Account;
 use super::credential::{self, Tokens};
 use super::ensure::namespace;
-use super::own_namespace::terminating;
+use super::terminating_namespace::terminating;
 use super::{JoinError, JoinRequest, check, check_holder, cluster_object, expect_mode, proof};
 
 /// The objects that joining would create.

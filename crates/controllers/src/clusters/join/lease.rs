@@ -4,7 +4,7 @@ use portolan_api::names;
 use portolan_plan::clusters::ownership::{ControlPlane, Holder, lease_key};
 
 use super::account::Account;
-use super::own_namespace::until_usable;
+use super::terminating_namespace::until_usable;
 use super::{JoinError, JoinRequest};
 use crate::clusters::ownership::leases;
 use crate::clusters::ownership::take::{self, TakeError};

@@ -14,7 +14,7 @@ use portolan_runtime::client::{ConnectError, Credential, Endpoint};
 
 use super::account::Account;
 use super::agent_objects::{self, AgentObjects};
-use super::own_namespace::until_usable;
+use super::terminating_namespace::until_usable;
 use super::{
     Candidate, JoinError, JoinRequest, acquire, check, cluster_object, credential, expect_mode,
     stamp_identity,
