@@ -34,7 +34,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Posts JSON and returns the status and the JSON of the answer; `Null` if it is none.
+    /// Posts JSON and returns the status and the JSON of the answer; `Null` if it is not JSON.
     pub(crate) async fn post(
         &self,
         path: &str,
@@ -112,7 +112,7 @@ impl Server {
     }
 }
 
-/// The JSON of an answer; `Null` if it is none.
+/// The JSON of an answer; `Null` if it is not JSON.
 pub(crate) fn json(content: &[u8]) -> Value {
     serde_json::from_slice(content).unwrap_or(Value::Null)
 }

@@ -87,7 +87,7 @@ pub(crate) struct Policy {
     pub(crate) warn: LevelVersion,
 }
 
-/// A label with a value that is none.
+/// A label with an unknown value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LabelError {
     pub(crate) label: &'static str,

@@ -39,7 +39,7 @@ async fn a_killed_hub_or_agent_deletes_nothing_by_itself_and_converges() {
     }
     // A seed that does not end so has failed.
     println!(
-        "{count} seeds, {} kills: deleted by nobody 0, not converged 0; slowest convergence {:.2} s (seed {})",
+        "{count} seeds, {} kills: deleted without a delete of a user 0, not converged 0; slowest convergence {:.2} s (seed {})",
         processes.kills,
         slowest.0.as_secs_f64(),
         slowest.1
