@@ -1,10 +1,4 @@
-//! Records of federated Services at real DNS servers, through outages of zones and clusters.
-
-mod bind;
-mod process;
-mod public_zone;
-#[cfg(feature = "route53")]
-mod route53;
+//! Records of federated Services at a real DNS server, through outages of zones and clusters.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -19,9 +13,7 @@ use portolan_runtime::client::{Body, BoxError};
 use serde_json::{Value, json};
 use tower::{Service as _, service_fn};
 
-use self::bind::Bind;
-use self::process::is_left_out;
-use self::public_zone::{PublicZone, when};
+use crate::bind::{Bind, SECRET, is_left_out};
 use crate::federation::{CLUSTER, Federation, condition, message};
 
 const FEDERATION: &str = "portolan.dev/v1alpha1/Federation";
@@ -51,6 +43,7 @@ fn cuttable(server: LocalService, cut: Arc<AtomicBool>) -> Client {
 /// Three clusters in three zones of two regions, as in the scenarios of Federation v1.
 struct World {
     set: Federation,
+    bind: Bind,
     cuts: [Arc<AtomicBool>; 3],
     /// Listens at the load balancer of the cluster `c2`.
     _balancer: TcpListener,
@@ -63,14 +56,15 @@ const CLUSTERS: [(&str, &str, &str, &str); 3] = [
 ];
 
 impl World {
-    async fn start(zone: &impl PublicZone) -> Self {
+    async fn start() -> Self {
+        let bind = Bind::start();
         let mut set = Federation::start(&[]).await;
         let cuts: [Arc<AtomicBool>; 3] = Default::default();
-        for ((name, region, place, _), cut) in CLUSTERS.into_iter().zip(&cuts) {
+        for ((name, region, zone, _), cut) in CLUSTERS.into_iter().zip(&cuts) {
             let cut = cut.clone();
             set.join_behind(name, |server| cuttable(server, cut)).await;
             set.is_ready(name).await;
-            set.hub.patch(CLUSTER, name, json!({ "spec": { "region": region, "zones": [place] } })).await;
+            set.hub.patch(CLUSTER, name, json!({ "spec": { "region": region, "zones": [zone] } })).await;
         }
         let balancer = TcpListener::bind("127.0.0.12:0").expect("a load balancer");
         let port = balancer.local_addr().expect("an address").port();
@@ -79,10 +73,10 @@ impl World {
             .await;
         set.hub.when_there("v1/Namespace", "karmada-system").await;
         set.hub
-            .create(json!({ "apiVersion": "v1", "kind": "Secret", "stringData": zone.secret(),
-                "metadata": { "namespace": "karmada-system", "name": "dns" } }))
+            .create(json!({ "apiVersion": "v1", "kind": "Secret", "stringData": { "secret": SECRET },
+                "metadata": { "namespace": "karmada-system", "name": "bind" } }))
             .await;
-        set.hub.create(federation(&zone.provider("dns"))).await;
+        set.hub.create(federation(&bind, "bind")).await;
         set.hub
             .create(json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "myns", "name": "nginx" },
                 "spec": { "type": "LoadBalancer", "selector": { "run": "nginx" }, "ports": [{ "port": port }] } }))
@@ -94,7 +88,7 @@ impl World {
             let ingress = json!({ "status": { "loadBalancer": { "ingress": [{ "ip": address }] } } });
             member.patch_status(SERVICE, NGINX, ingress).await;
         }
-        Self { set, cuts, _balancer: balancer }
+        Self { set, bind, cuts, _balancer: balancer }
     }
 
     /// Makes the endpoints of a cluster ready or not.
@@ -104,7 +98,9 @@ impl World {
     }
 }
 
-fn federation(provider: &Value) -> Value {
+fn federation(bind: &Bind, secret: &str) -> Value {
+    let provider = json!({ "rfc2136": { "server": bind.server(),
+        "tsig": { "keyName": "portolan", "secretRef": { "name": secret } } } });
     json!({ "apiVersion": "portolan.dev/v1alpha1", "kind": "Federation", "metadata": { "name": "myfed" },
         "spec": { "dns": { "deadAfterSeconds": 1, "zones": [{ "domain": "example.com", "provider": provider }] } } })
 }
@@ -117,22 +113,11 @@ fn slice(ready: bool) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_find_a_healthy_shard_through_outages_of_zones_and_clusters() {
-    if !is_left_out() {
-        go_through_outages(&Bind::start().await).await;
+    if is_left_out() {
+        return;
     }
-}
-
-#[cfg(feature = "route53")]
-#[tokio::test(flavor = "multi_thread")]
-async fn records_at_route_53_follow_outages_of_zones_and_clusters() {
-    if !is_left_out() {
-        go_through_outages(&route53::Moto::start().await).await;
-    }
-}
-
-/// An outage of a zone and one of two clusters; then the Federation goes, and the Service gets another type.
-async fn go_through_outages(public: &impl PublicZone) {
-    let world = World::start(public).await;
+    let world = World::start().await;
+    let bind = &world.bind;
     let all = [
         (GLOBAL, vec!["127.0.0.11", "127.0.0.12", "127.0.0.13"]),
         (REGION_US, vec!["127.0.0.11", "127.0.0.12"]),
@@ -142,52 +127,52 @@ async fn go_through_outages(public: &impl PublicZone) {
         (ZONE_EU, vec!["127.0.0.13"]),
     ];
     for (name, want) in &all {
-        when(public, name, want).await;
+        bind.when(name, want);
     }
     let is_published = |federation: &Object| condition(federation, "RecordsPublished") == "True";
     world.set.hub.when(FEDERATION, "myfed", is_published).await;
 
     // An outage of a zone: its name leads to the region.
     world.is_healthy("c1", false).await;
-    when(public, ZONE_A, &["127.0.0.12", &format!("{REGION_US}.")]).await;
-    when(public, GLOBAL, &["127.0.0.12", "127.0.0.13"]).await;
+    bind.when(ZONE_A, &["127.0.0.12", &format!("{REGION_US}.")]);
+    bind.when(GLOBAL, &["127.0.0.12", "127.0.0.13"]);
     world.is_healthy("c1", true).await;
-    when(public, ZONE_A, &["127.0.0.11"]).await;
+    bind.when(ZONE_A, &["127.0.0.11"]);
 
     // The hub sees two clusters no more. The one with a load balancer that answers stays; of the other, the zone leads to
     // the region, and that to all shards.
     world.cuts[1].store(true, Ordering::SeqCst);
     world.set.hub.when(CLUSTER, "c2", |cluster| condition(cluster, "Ready") != "True").await;
     world.cuts[2].store(true, Ordering::SeqCst);
-    when(public, GLOBAL, &["127.0.0.11", "127.0.0.12"]).await;
+    bind.when(GLOBAL, &["127.0.0.11", "127.0.0.12"]);
     let mut chain =
         ["127.0.0.11".to_owned(), "127.0.0.12".to_owned(), format!("{REGION_EU}."), format!("{GLOBAL}.")];
     chain.sort();
-    when(public, ZONE_EU, &chain.each_ref().map(String::as_str)).await;
+    bind.when(ZONE_EU, &chain.each_ref().map(String::as_str));
     for cut in &world.cuts {
         cut.store(false, Ordering::SeqCst);
     }
     for (name, want) in &all {
-        when(public, name, want).await;
+        bind.when(name, want);
     }
 
     // With the federation go its records. What it put into the clusters stays, and so do the records of others.
     world.set.hub.delete(FEDERATION, "myfed").await;
     world.set.hub.when_gone(FEDERATION, "myfed").await;
     for (name, _) in &all {
-        when(public, name, &[]).await;
+        bind.when(name, &[]);
     }
-    when(public, "www.example.com", &["192.0.2.80"]).await;
+    bind.when("www.example.com", &["192.0.2.80"]);
     world.set.member("c1").when_there(SERVICE, NGINX).await;
 
     // A Service without a load balancer has no names.
-    world.set.hub.create(federation(&public.provider("dns"))).await;
+    world.set.hub.create(federation(bind, "bind")).await;
     for (name, want) in &all {
-        when(public, name, want).await;
+        bind.when(name, want);
     }
     world.set.hub.patch(SERVICE, NGINX, json!({ "spec": { "type": "ClusterIP" } })).await;
     for (name, _) in &all {
-        when(public, name, &[]).await;
+        bind.when(name, &[]);
     }
 }
 
@@ -196,9 +181,9 @@ async fn what_cannot_be_published_is_said_with_its_cure() {
     if is_left_out() {
         return;
     }
-    let bind = Bind::start().await;
+    let bind = Bind::start();
     let set = Federation::start(&["c1"]).await;
-    set.hub.create(federation(&bind.provider("missing"))).await;
+    set.hub.create(federation(&bind, "missing")).await;
     let says = |text: &'static str| {
         move |federation: &Object| message(federation, "RecordsPublished").contains(text)
     };
@@ -207,11 +192,11 @@ async fn what_cannot_be_published_is_said_with_its_cure() {
     set.hub.delete(FEDERATION, "myfed").await;
     set.hub.when_there("v1/Namespace", "karmada-system").await;
     set.hub
-        .create(json!({ "apiVersion": "v1", "kind": "Secret", "stringData": bind.secret(),
+        .create(json!({ "apiVersion": "v1", "kind": "Secret", "stringData": { "secret": SECRET },
             "metadata": { "namespace": "karmada-system", "name": "missing" } }))
         .await;
     set.hub.when_gone(FEDERATION, "myfed").await;
-    let mut elsewhere = federation(&bind.provider("missing"));
+    let mut elsewhere = federation(&bind, "missing");
     elsewhere["spec"]["dns"]["zones"][0]["domain"] = json!("example.org");
     set.hub.create(elsewhere).await;
     set.hub.when(FEDERATION, "myfed", says("create it there, or correct the name of the zone")).await;

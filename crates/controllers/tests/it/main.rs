@@ -3,6 +3,7 @@
 mod another_cluster;
 mod autoscaling;
 mod bad_members;
+mod bind;
 mod brake;
 mod capacity;
 mod cluster_conditions;
