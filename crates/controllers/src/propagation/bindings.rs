@@ -111,13 +111,14 @@ impl Bindings {
     /// which queues this key again.
     async fn leave(&self, key: &ObjectKey, binding: &Binding) -> Result<(), BoxError> {
         let works = works::of_binding(&self.0.hub, key);
-        if lost_bindings::is_needed(&self.0, binding).await? {
-            return Ok(self.release_to_next(key, binding, &works).await?);
-        }
+        let cause = match lost_bindings::is_needed(&self.0, binding).await? {
+            true => None,
+            false => self.cause_of_leaving(binding).await?,
+        };
+        let Some(cause) = cause else { return Ok(self.release_to_next(key, binding, &works).await?) };
         remake(&self.0, key, binding, &works, &[]).await?;
         let works = works::of_binding(&self.0.hub, key);
         if !works.is_empty() {
-            let cause = self.cause_of_leaving(binding).await?;
             let removals = works.iter().filter(|work| !is_removed(work, cause));
             return Failures::of_all(removals.map(|work| remove(&self.0.hub, work, cause)))
                 .await
@@ -155,18 +156,19 @@ impl Bindings {
         ignore_missing(self.0.bindings.api(key).patch(key, &Patch::Merge(patch)).await).map(drop)
     }
 
-    /// Why a binding is being deleted. It is made again if its template and its policy, or a binding that depends on it, still
-    /// want it.
-    async fn cause_of_leaving(&self, binding: &Binding) -> Result<Cause, BoxError> {
+    /// Why the Works of a binding go with it. `None` if it is made again, because its template and its policy, or a binding that
+    /// depends on it, still want it: the Works stay for the next one. Without them, nothing would tell which members have the
+    /// object if the template is deleted before that.
+    async fn cause_of_leaving(&self, binding: &Binding) -> Result<Option<Cause>, BoxError> {
         let has_owner =
             binding.metadata.owner_references.iter().any(|owner| owner.uid == binding.spec.resource.uid);
         let deleted = if has_owner { Cause::TemplateDeleted } else { Cause::TemplateOrphaned };
         Ok(match self.look_up_template(binding).await? {
-            Template::Gone | Template::Unknown => deleted,
-            Template::Leaving { is_orphaning: true } => Cause::TemplateOrphaned,
-            Template::Leaving { is_orphaning: false } => Cause::TemplateDeleted,
-            Template::Exists if self.0.is_governed(binding) => Cause::BindingRemade,
-            Template::Exists => Cause::BindingDeleted,
+            Template::Gone | Template::Unknown => Some(deleted),
+            Template::Leaving { is_orphaning: true } => Some(Cause::TemplateOrphaned),
+            Template::Leaving { is_orphaning: false } => Some(Cause::TemplateDeleted),
+            Template::Exists if self.0.is_governed(binding) => None,
+            Template::Exists => Some(Cause::BindingDeleted),
         })
     }
 

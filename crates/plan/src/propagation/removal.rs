@@ -20,7 +20,7 @@ pub enum Cause {
     TemplateOrphaned,
     /// A binding that nothing asks for any more was deleted.
     BindingDeleted,
-    /// The binding was deleted by hand and is made again.
+    /// The binding was deleted by hand and is made again. Only earlier releases recorded it: now the Works stay.
     BindingRemade,
     /// The namespace of the hub was deleted.
     NamespaceDeleted,
