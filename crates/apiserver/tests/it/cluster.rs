@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tower::Service as _;
 
 /// Timeout of a request.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) const MERGE: (&str, &str) = ("content-type", "application/merge-patch+json");
 pub(crate) const STRATEGIC: (&str, &str) = ("content-type", "application/strategic-merge-patch+json");

@@ -14,7 +14,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::cluster::{CONFIG_MAPS, Cluster, config_map};
 
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Opens a WebSocket to a path; returns it with the protocol that the server chose.
 async fn open(

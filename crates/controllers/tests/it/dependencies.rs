@@ -54,7 +54,7 @@ async fn when_told(set: &Federation, name: &str, message: &str) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), told)
+    tokio::time::timeout(Duration::from_secs(60), told)
         .await
         .unwrap_or_else(|_| panic!("not told: {message}"));
 }

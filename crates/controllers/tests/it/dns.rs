@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::federation::Plane;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const IMPORT: &str = "multicluster.x-k8s.io/v1beta1/ServiceImport";
 const SLICE: &str = "discovery.k8s.io/v1/EndpointSlice";
 

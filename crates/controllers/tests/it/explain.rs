@@ -41,7 +41,7 @@ async fn broken_at(set: &Federation, name: &str, hop: Hop, text: &str) -> Diagno
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     };
-    match tokio::time::timeout(std::time::Duration::from_secs(20), asked).await {
+    match tokio::time::timeout(std::time::Duration::from_secs(60), asked).await {
         Ok(diagnosis) => diagnosis,
         Err(_) => panic!("{name}: {:#?}", why(set, CONFIG_MAP, &format!("default/{name}")).await),
     }

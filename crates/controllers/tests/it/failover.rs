@@ -71,7 +71,7 @@ async fn when_event(set: &Federation, reason: &str, message: &str) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let waited = tokio::time::timeout(Duration::from_secs(20), found).await;
+    let waited = tokio::time::timeout(Duration::from_secs(60), found).await;
     assert!(waited.is_ok(), "no event {reason} {message}");
 }
 

@@ -58,7 +58,7 @@ async fn a_cluster_scoped_object_stays_although_its_owner_is_in_a_namespace() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };
-    let event = tokio::time::timeout(std::time::Duration::from_secs(20), told).await.expect("an Event");
+    let event = tokio::time::timeout(std::time::Duration::from_secs(60), told).await.expect("an Event");
     assert_eq!(event.str_at(&["involvedObject", "name"]), "reader");
     plane.delete(CONFIG_MAP, "default/owner").await;
     // A dependent of the same owner that is in its namespace shows that the collector has seen the deletion.

@@ -74,7 +74,7 @@ async fn event(set: &Federation, object: &str, text: &str) {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     };
-    let waited = tokio::time::timeout(std::time::Duration::from_secs(20), seen).await;
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(60), seen).await;
     assert!(waited.is_ok(), "no event about {object} says {text:?}");
 }
 

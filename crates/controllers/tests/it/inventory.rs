@@ -97,7 +97,7 @@ async fn a_profile_of_another_manager_is_left_alone_and_told_of_once() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(20), first).await.is_ok(), "no Event");
+    assert!(tokio::time::timeout(Duration::from_secs(60), first).await.is_ok(), "no Event");
     for region in ["eu-1", "eu-2", "eu-3"] {
         hub.patch(CLUSTER, "eu", json!({ "spec": { "region": region } })).await;
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -58,7 +58,7 @@ async fn when_event(hub: &Plane, object: &str, reason: &str) -> String {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let found = tokio::time::timeout(Duration::from_secs(20), found).await;
+    let found = tokio::time::timeout(Duration::from_secs(60), found).await;
     found.unwrap_or_else(|_| panic!("no event {reason} about {object}"))
 }
 

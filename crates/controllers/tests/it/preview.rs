@@ -85,7 +85,7 @@ async fn check(set: &Federation, name: &str, manifests: &[Value]) {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     };
-    if tokio::time::timeout(std::time::Duration::from_secs(20), reached).await.is_err() {
+    if tokio::time::timeout(std::time::Duration::from_secs(60), reached).await.is_err() {
         panic!("{name}: planned {want:#?}, changed {:#?}", difference(&before, &members(set).await));
     }
     let again = plan_of(set, manifests).await;

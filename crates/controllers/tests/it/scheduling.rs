@@ -133,6 +133,6 @@ async fn a_change_of_a_cluster_is_a_new_scheduling_with_the_same_result() {
         }
         unreachable!("the rounds have no end");
     };
-    let later = tokio::time::timeout(Duration::from_secs(20), moves).await.expect("the time moves");
+    let later = tokio::time::timeout(Duration::from_secs(60), moves).await.expect("the time moves");
     assert_eq!(targets(&later), "eu");
 }

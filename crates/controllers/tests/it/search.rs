@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::federation::{Federation, condition, message};
 
 const REGISTRY: &str = "search.karmada.io/v1alpha1/ResourceRegistry";
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn registry(clusters: &[&str], selectors: &Value) -> Value {
     json!({ "apiVersion": "search.karmada.io/v1alpha1", "kind": "ResourceRegistry", "metadata": { "name": "all" },

@@ -30,7 +30,7 @@ impl Random {
 pub(crate) struct Process(Option<Runtime>);
 
 /// Time for the threads of a runtime to notice its end.
-const END_TIMEOUT: Duration = Duration::from_secs(20);
+const END_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Process {
     pub(crate) fn of_hub(set: &Federation) -> Self {

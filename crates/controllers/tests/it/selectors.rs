@@ -169,6 +169,6 @@ async fn what_a_member_refuses_is_an_event_on_the_template() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };
-    let waited = tokio::time::timeout(std::time::Duration::from_secs(20), told).await;
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(60), told).await;
     assert!(waited.is_ok(), "no event SyncFailed on the ConfigMap");
 }

@@ -29,7 +29,7 @@ const SLICE: &str = "discovery.k8s.io/v1/EndpointSlice";
 const SERVICE: &str = "v1/Service";
 const DERIVED: &str = "default/derived-serve";
 const MEMBERS: [&str; 3] = ["eu", "us", "asia"];
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Time for which each state is asked.
 const PHASE: Duration = Duration::from_millis(700);
 /// Time between two questions.

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::federation::Plane;
 
-/// Everything happens within milliseconds; this is for machines that do ten other things.
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// Everything happens within milliseconds; this is for machines that do much else.
+const TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
 
 const POD: &str = "v1/Pod";
