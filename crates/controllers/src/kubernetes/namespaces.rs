@@ -124,11 +124,29 @@ impl Namespaces {
             }
         }
         if remaining.is_empty() {
-            self.finalize(namespace).await?;
-            return Ok(Outcome::Done);
+            if self.is_empty(namespace.name()).await? {
+                self.finalize(namespace).await?;
+                return Ok(Outcome::Done);
+            }
+            // The caches are behind.
+            return Ok(Outcome::RequeueAfter(RECHECK));
         }
         self.report(namespace, &remaining, failure.as_deref()).await?;
         Ok(Outcome::RequeueAfter(RECHECK))
+    }
+
+    /// Whether the API server has no object in a namespace. A cache may not have seen one yet that was created just before the
+    /// namespace was deleted; it would be left behind, in a namespace that does not exist.
+    async fn is_empty(&self, namespace: &str) -> Result<bool, ClientError> {
+        let selection = Selection::namespace(namespace);
+        for cache in self.everything.all().into_iter().filter(|cache| cache.resource().namespaced) {
+            let listed = self.client.resource::<Object>(cache.resource()).list(&selection).await;
+            // The kind may have gone since.
+            if ignore_missing(listed)?.is_some_and(|list| !list.items.is_empty()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Deletes the objects of one kind, and counts them.
