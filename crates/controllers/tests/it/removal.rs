@@ -177,6 +177,12 @@ async fn an_override_that_is_deleted_with_the_policy_stays_in_effect() {
     set.hub.create(policy("web", DEPLOYMENT, "web", &["eu"])).await;
     let has_override = |copy: &Object| copy.at(&["spec", "replicas"]) == Some(&json!(0));
     set.member("eu").when(DEPLOYMENT, "default/web", has_override).await;
+    // A status that arrives later is a reason to apply the template again, without the override.
+    let is_settled = |binding: &Object| {
+        condition(binding, "FullyApplied") == "True"
+            && binding.0["status"]["aggregatedStatus"][0]["health"].is_string()
+    };
+    set.hub.when(BINDING, "default/web-deployment", is_settled).await;
 
     set.hub.delete("policy.karmada.io/v1alpha1/OverridePolicie", "default/zero").await;
     set.hub.delete(POLICY, "default/web").await;
