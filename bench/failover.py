@@ -8,7 +8,8 @@ the endpoint of a and of b. Breaks a in seeded ways and watches the EndpointSlic
 
 Prints a line of JSON for each run: the fault, after how many seconds the endpoint was not ready (`after`), how often it was not
 although its pods answered (`false`), and how often it changed while a came back (`flips`). A stall that lasted longer than it
-should is `void`.
+should is `void`. A second service, `bounded`, has a TrafficPolicy whose boundary is the cluster a: `outside` counts its
+EndpointSlices of b in c, which must be none, whatever happens to a.
 """
 
 import argparse
@@ -40,20 +41,29 @@ while True:
 MANIFEST = """
 apiVersion: v1
 kind: Service
-metadata: {{name: web}}
+metadata: {{name: {service}}}
 spec: {{ports: [{{name: http, port: 80, targetPort: 8080}}]}}
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
-metadata: {{name: web-1, labels: {{kubernetes.io/service-name: web}}}}
+metadata: {{name: {service}-1, labels: {{kubernetes.io/service-name: {service}}}}}
 addressType: IPv4
 ports: [{{name: http, port: 8080, protocol: TCP}}]
 endpoints: [{{addresses: ["{address}"], conditions: {{ready: true}}}}]
 ---
 apiVersion: multicluster.x-k8s.io/v1beta1
 kind: ServiceExport
-metadata: {{name: web}}
+metadata: {{name: {service}}}
 """
+
+BOUNDARY = """
+apiVersion: portolan.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: bounded, namespace: default}
+spec: {services: [bounded], boundary: {clusterAffinity: {clusterNames: [a]}}}
+"""
+SERVICE_NAME = "multicluster.kubernetes.io/service-name"
+SOURCE = "multicluster.kubernetes.io/source-cluster"
 
 
 def run(command, text=None):
@@ -70,6 +80,7 @@ class World:
     def __init__(self, portolan, directory):
         self.portolan, self.directory, self.processes = portolan, directory, {}
         self.seen = {"a": [], "b": []}
+        self.outside = 0
         self.stalled = 0.0
         os.makedirs(directory, exist_ok=True)
         must("ip link set lo up")
@@ -111,7 +122,7 @@ class World:
 
     def follow(self, source):
         """Notes each change of the endpoint of `source` in c."""
-        selector = f"multicluster.kubernetes.io/source-cluster={source}"
+        selector = f"{SOURCE}={source},{SERVICE_NAME}=web"
         path = 'jsonpath={.endpoints[0].conditions.ready}{"\\n"}'
         command = ["kubectl", "--kubeconfig", self.config("c"), "get", "endpointslices", "-l", selector, "-w", "-o", path]
         while True:
@@ -119,6 +130,21 @@ class World:
             for line in filter(None, map(str.strip, watch.stdout)):
                 self.seen[source].append((time.time(), line == "true"))
             time.sleep(0.3)
+
+    def follow_outside(self):
+        """Counts the EndpointSlices that a boundary forbids."""
+        command = ["kubectl", "--kubeconfig", self.config("c"), "get", "endpointslices", "-l",
+                   f"{SOURCE}=b,{SERVICE_NAME}=bounded", "-w", "-o", "name"]
+        while True:
+            watch = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            for _ in filter(None, map(str.strip, watch.stdout)):
+                self.outside += 1
+            time.sleep(0.3)
+
+    def is_bounded(self):
+        """Whether c has the endpoint of a of the service with a boundary."""
+        selector = f"{SOURCE}=a,{SERVICE_NAME}=bounded"
+        return self.kubectl("c", f"get endpointslices -l {selector} -o name").stdout.strip() != ""
 
     def is_ready(self, source):
         return bool(self.seen[source]) and self.seen[source][-1][1]
@@ -137,14 +163,17 @@ class World:
             until(f"{name} joins", lambda: run(join).returncode == 0)
         must(f"{self.portolan} clusterset create prod {hub}")
         must(f"{self.portolan} clusterset add prod a b c {hub}")
+        until("the policy is there", lambda: self.kubectl("hub", "apply -f -", BOUNDARY).returncode == 0)
         for name in "abc":
             self.agent(name)
         for name, address in ADDRESSES.items():
             self.pod(name)
-            text = MANIFEST.format(address=address)
+            text = MANIFEST.format(address=address, service="web") + "---" + MANIFEST.format(address=address, service="bounded")
             until(f"{name} exports", lambda: self.kubectl(name, "apply -f -", text).returncode == 0)
         for name in ADDRESSES:
             threading.Thread(target=self.follow, args=(name,), daemon=True).start()
+        threading.Thread(target=self.follow_outside, daemon=True).start()
+        until("the service with a boundary has its endpoint", self.is_bounded)
         until("both endpoints are ready", lambda: self.is_ready("a") and self.is_ready("b"))
         time.sleep(3)
 
@@ -197,7 +226,7 @@ class World:
 
     def try_fault(self, fault):
         result = {"fault": fault}
-        since = time.time()
+        outside, since = self.outside, time.time()
         self.break_a(fault)
         if fault in DEAD:
             deadline = since + 30
@@ -229,6 +258,7 @@ class World:
         time.sleep(2)
         states = [False] + [ready for when, ready in self.seen["a"] if when > mended]
         result["flips"] = sum(1 for before, after in zip(states, states[1:]) if before and not after)
+        result["outside"] = self.outside - outside
         result["load"] = round(os.getloadavg()[0], 1)
         return result
 

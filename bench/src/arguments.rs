@@ -54,6 +54,10 @@ pub(crate) enum Command {
     Clusterset(ClusterSet),
     /// Measure the health checks of a server while it is attacked
     Attacked(Attacked),
+    /// Measure pull mode beside push mode, and what the processes take at rest
+    Modes(Modes),
+    /// Measure the memory of stored and of propagated ConfigMaps in the control plane
+    Templates(Templates),
     /// Measure how fast bindings are placed
     Schedule(Scheduling),
     /// Measure how fast the public records of federated Services are planned
@@ -126,6 +130,31 @@ pub(crate) struct Attacked {
     /// Classes of attacks
     #[arg(default_values = ["bombs", "floods", "mutations"])]
     pub(crate) classes: Vec<String>,
+}
+
+/// What is started, and how much is measured.
+#[derive(Debug, Args)]
+pub(crate) struct Modes {
+    /// The program to measure, usually target/release/portolan
+    #[arg(long, value_name = "FILE")]
+    pub(crate) portolan: PathBuf,
+    /// ConfigMaps that are propagated, one after the other
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) changes: u32,
+    /// Seconds at rest
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) seconds: u64,
+}
+
+/// What is started, and how much is kept in memory.
+#[derive(Debug, Args)]
+pub(crate) struct Templates {
+    /// The program to measure, usually target/release/portolan
+    #[arg(long, value_name = "FILE")]
+    pub(crate) portolan: PathBuf,
+    /// ConfigMaps that are stored and then propagated; then as many more are made
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) count: u32,
 }
 
 /// Which servers are measured, and how long.

@@ -33,6 +33,9 @@ const IDLE_TIME: Duration = Duration::from_secs(5);
 /// Longest wait for what is under way at the end of a rate.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Time until all members are ready, in milliseconds.
+const READY_TARGET: f64 = 10_000.0;
+
 /// One change on its way.
 struct Flight {
     acknowledged: Option<Instant>,
@@ -67,7 +70,8 @@ async fn measure(arguments: &ClusterSet, members: usize, scope: &Shutdown) -> Re
     tokio::time::sleep(IDLE_TIME).await;
     let source = federation.exporter().resource::<Object>(&objects::endpoint_slices());
     let mut number = 0;
-    let mut figures = Vec::new();
+    let joined = Figure::times(format!("{members} members joined -> all ready"), &[federation.ready()]);
+    let mut figures = vec![joined.target(READY_TARGET)];
     for rate in &arguments.rates {
         let load = Load { rate: *rate, seconds: arguments.seconds, first: number };
         let [each, last] = at_rate(&source, &services, &flights, members - 1, load).await?;

@@ -15,6 +15,10 @@ pub(crate) enum Unit {
     Milliseconds,
     /// 1,048,576 bytes.
     Mebibytes,
+    /// 1,024 bytes.
+    Kibibytes,
+    /// Of one core.
+    Percent,
 }
 
 /// A measured quantity; less is better.
@@ -46,6 +50,18 @@ impl Figure {
         Self { name: name.into(), unit: Unit::Mebibytes, target: None, karmada: None, samples }
     }
 
+    /// The share that each of `count` has of an amount of memory in bytes.
+    #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^53 bytes")]
+    pub(crate) fn memory_of_each(name: impl Into<String>, bytes: u64, count: u32) -> Self {
+        let samples = vec![bytes as f64 / 1024.0 / f64::from(count)];
+        Self { name: name.into(), unit: Unit::Kibibytes, target: None, karmada: None, samples }
+    }
+
+    /// One share of a core, in percent.
+    pub(crate) fn share(name: impl Into<String>, percent: f64) -> Self {
+        Self { name: name.into(), unit: Unit::Percent, target: None, karmada: None, samples: vec![percent] }
+    }
+
     /// With the value that the median shall be below.
     #[must_use]
     pub(crate) fn target(mut self, target: f64) -> Self {
@@ -75,6 +91,8 @@ impl Unit {
             Self::Milliseconds if value >= 10.0 => format!("{value:.1} ms"),
             Self::Milliseconds => format!("{value:.2} ms"),
             Self::Mebibytes => format!("{value:.0} MiB"),
+            Self::Kibibytes => format!("{value:.1} KiB"),
+            Self::Percent => format!("{value:.2} %"),
         }
     }
 }
@@ -95,6 +113,8 @@ mod tests {
             (Unit::Milliseconds, 412.7, "413 ms"),
             (Unit::Milliseconds, 100_800.0, "100.80 s"),
             (Unit::Mebibytes, 74.6, "75 MiB"),
+            (Unit::Kibibytes, 7.96, "8.0 KiB"),
+            (Unit::Percent, 0.0667, "0.07 %"),
         ];
         for (unit, value, want) in cases {
             assert_eq!(unit.show(value), want);
@@ -105,6 +125,7 @@ mod tests {
     fn units_are_converted_once() {
         let time = Figure::times("t", &[Duration::from_micros(1500)]);
         let memory = Figure::memory("m", 3 << 20);
-        assert_eq!((time.samples, memory.samples), (vec![1.5], vec![3.0]));
+        let of_each = Figure::memory_of_each("e", 3 << 20, 1024);
+        assert_eq!((time.samples, memory.samples, of_each.samples), (vec![1.5], vec![3.0], vec![3.0]));
     }
 }

@@ -15,13 +15,16 @@ mod federation;
 mod figure;
 mod machine;
 mod memory;
+mod modes;
 mod objects;
+mod processes;
 mod propagation;
 mod report;
 mod run;
 mod scheduling;
 mod start;
 mod statistics;
+mod templates;
 mod walkthrough;
 
 use std::path::Path;
@@ -40,6 +43,8 @@ use report::Report;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // As the measured program does.
+    portolan_net::huge_pages::disable();
     let arguments = Arguments::parse();
     let measured = match &arguments.command {
         Some(Command::Dns(dns)) => return ending(dns::run(dns)),
@@ -51,7 +56,8 @@ fn main() -> ExitCode {
         Some(Command::Schedule(sizes)) => {
             scheduling::run(sizes).inspect(|report| print!("{}", report.render()))
         }
-        Some(Command::Clusterset(_) | Command::Attacked(_)) | None => measure(&arguments),
+        Some(Command::Clusterset(_) | Command::Attacked(_) | Command::Modes(_) | Command::Templates(_))
+        | None => measure(&arguments),
     };
     match measured {
         Ok(report) if report.failures.is_empty() => ExitCode::SUCCESS,
@@ -101,6 +107,12 @@ async fn until_interrupted(arguments: &Arguments) -> Result<Report> {
         }
         if let Some(Command::Attacked(attacked)) = &arguments.command {
             return attacked::run(attacked, &scope).await;
+        }
+        if let Some(Command::Modes(modes)) = &arguments.command {
+            return modes::run(modes, &scope).await;
+        }
+        if let Some(Command::Templates(templates)) = &arguments.command {
+            return templates::run(templates).await;
         }
         match &arguments.dir {
             Some(folder) => run::beside(arguments, folder, &scope).await,

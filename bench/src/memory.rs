@@ -21,6 +21,16 @@ pub(crate) fn read(process: u32) -> Result<Memory> {
     parse(&text).with_context(|| format!("{path} does not tell the resident memory"))
 }
 
+/// Memory of a process that is not backed by a file, such as its program, in bytes.
+///
+/// # Errors
+/// When there is no such process.
+pub(crate) fn own(process: u32) -> Result<u64> {
+    let path = format!("/proc/{process}/status");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    field(&text, "RssAnon:").with_context(|| format!("{path} does not tell the memory of its own"))
+}
+
 fn parse(status: &str) -> Option<Memory> {
     Some(Memory { resident: field(status, "VmRSS:")?, peak: field(status, "VmHWM:")? })
 }
@@ -45,6 +55,7 @@ mod tests {
 
     #[test]
     fn this_process_has_memory() {
+        assert!(own(std::process::id()).expect("a process can look at itself") > 0);
         let memory = read(std::process::id()).expect("a process can look at itself");
         assert!(memory.resident > 0 && memory.peak >= memory.resident, "{memory:?}");
     }

@@ -102,6 +102,12 @@ pub(crate) fn config_map_policy(round: &str) -> Object {
     }))
 }
 
+/// Whether a Cluster is ready.
+pub(crate) fn is_ready(cluster: &Object) -> bool {
+    let conditions = cluster.at(&["status", "conditions"]).and_then(Value::as_array).into_iter().flatten();
+    conditions.filter(|condition| condition["type"] == "Ready").any(|condition| condition["status"] == "True")
+}
+
 /// An EndpointSlice behind the Service `serve` that no controller keeps, with one endpoint.
 pub(crate) fn slice(name: &str, address: &str) -> Object {
     Object(json!({

@@ -23,7 +23,7 @@ use crate::workspace;
 use accepted::Accepted;
 use check::{Check, Selection};
 use clients::Language;
-use cluster::Cluster;
+use cluster::{Cluster, Needs};
 
 /// An exam and what it examines.
 #[derive(Debug, Args)]
@@ -54,6 +54,8 @@ enum Exam {
     Node,
     /// fabric8's Java client.
     Java,
+    /// The official Java client.
+    JavaOfficial,
 }
 
 /// What an exam examines.
@@ -61,7 +63,7 @@ enum Exam {
 enum Target {
     /// The API server of a control plane.
     Hub,
-    /// A member of a playground, with nodes that run pods.
+    /// A member of a playground.
     Member,
 }
 
@@ -74,6 +76,7 @@ impl Exam {
             Self::Python => "python",
             Self::Node => "node",
             Self::Java => "java",
+            Self::JavaOfficial => "java-official",
         }
     }
 
@@ -81,7 +84,21 @@ impl Exam {
     fn page(self) -> &'static str {
         match self {
             Self::TestCmd | Self::E2e => self.name(),
-            Self::Python | Self::Node | Self::Java => "clients",
+            Self::Python | Self::Node | Self::Java | Self::JavaOfficial => "clients",
+        }
+    }
+
+    /// What it expects of the cluster. Kubernetes' test/cmd expects no nodes but the one that it creates and that runs no
+    /// pods, and starts its own API server without these two; some specs of its test/e2e need two nodes.
+    fn needs(self) -> Needs {
+        match self {
+            Self::TestCmd => Needs {
+                nodes: &[],
+                hub_flags: &["--disable-admission-plugins=ServiceAccount", "--anonymous-auth=false"],
+            },
+            Self::E2e | Self::Python | Self::Node | Self::Java | Self::JavaOfficial => {
+                Needs { nodes: &["member-1", "member-2"], hub_flags: &[] }
+            }
         }
     }
 }
@@ -106,13 +123,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if focus.is_some() && exam.page() == "clients" {
         bail!("the programs of the clients run as a whole: leave --focus out");
     }
-    let cluster = Cluster::start(*on, portolan.as_deref(), &folder.join("cluster"))?;
+    let cluster = Cluster::start(*on, exam.needs(), portolan.as_deref(), &folder.join("cluster"))?;
     let checks = match exam {
         Exam::TestCmd => test_cmd::run(&cluster, focus, &folder)?,
         Exam::E2e => e2e::run(&cluster, *on, focus, &folder)?,
         Exam::Python => clients::run(Language::Python, &cluster, *on, &folder)?,
         Exam::Node => clients::run(Language::Node, &cluster, *on, &folder)?,
         Exam::Java => clients::run(Language::Java, &cluster, *on, &folder)?,
+        Exam::JavaOfficial => clients::run(Language::JavaOfficial, &cluster, *on, &folder)?,
     };
     drop(cluster);
     let selection = if focus.is_some() { Selection::Some } else { Selection::All };

@@ -90,7 +90,7 @@ async fn aims(hub: &Server, one: &Server, two: &Server, folder: &Path, agent: &s
     let works = one.client()?.with_certificate(forged()?)?.request(&Method::GET, "/api/v1/secrets").await?;
     anyhow::ensure!(
         works.status == 200,
-        "the forged administrator is none in member one: {}",
+        "the forged administrator has no rights in member one: {}",
         works.message()
     );
     let mut aims = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use futures::stream::{StreamExt, TryStreamExt};
@@ -17,7 +17,7 @@ use portolan_runtime::{Client, ClusterName, Endpoint, Resource};
 use portolan_store::Store;
 use serde_json::{Value, json};
 
-use crate::objects;
+use crate::objects::{self, is_ready};
 
 /// Requests at a time while everything is made.
 const CONCURRENCY: usize = 32;
@@ -29,6 +29,7 @@ const SERVICES: &str = "10.96.0.0/12";
 pub(super) struct Federation {
     hub: Client,
     members: Vec<Client>,
+    ready: Duration,
     _servers: Vec<ApiServer>,
 }
 
@@ -73,11 +74,19 @@ impl Federation {
             // Unreachable: every Cluster object here has a member.
             None => Client::connect(Endpoint { url: "http://127.0.0.1:1".to_owned(), ..Endpoint::default() }),
         };
+        let started = Instant::now();
         Controllers::start(&hub, Options { dial: Some(Arc::new(dial)), ..Options::default() }, scope);
+        let clusters = Resource::cluster("cluster.karmada.io", "v1alpha1", "Cluster", "clusters");
+        wait("all members to be ready", async || {
+            let listed = hub.resource::<Object>(&clusters).list(&Selection::all()).await?.items;
+            Ok(listed.iter().filter(|seen| is_ready(&seen.object)).count() == count)
+        })
+        .await?;
+        let ready = started.elapsed();
         let set = json!({ "apiVersion": "portolan.dev/v1alpha1", "kind": "ClusterSet",
             "metadata": { "name": "bench" }, "spec": { "members": listed } });
         create(&hub, &sets(), set).await?;
-        let federation = Self { hub, members, _servers: servers };
+        let federation = Self { hub, members, ready, _servers: servers };
         let all = format!("{count}/{count}");
         wait("all members to join the set", async || {
             let set = federation.hub.resource::<Object>(&sets()).get(&ObjectKey::cluster("bench")).await?;
@@ -85,6 +94,11 @@ impl Federation {
         })
         .await?;
         Ok(federation)
+    }
+
+    /// Time from the start of the controllers, with all Clusters there, until all were ready.
+    pub(super) fn ready(&self) -> Duration {
+        self.ready
     }
 
     /// The member that exports.

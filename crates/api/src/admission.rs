@@ -16,6 +16,7 @@ mod overrides;
 mod placement;
 mod propagation;
 mod quota;
+mod recognised;
 mod registries;
 mod remedies;
 mod taint_policies;
@@ -24,6 +25,7 @@ mod traffic_policies;
 pub use agents::{AgentWrite, agent_of, confine_agent, make_role};
 pub use config::{faulty_script, refuse_conflicts};
 pub use failover::without_eviction;
+pub use recognised::unrecognised_values;
 
 use portolan_object::{FieldError, GroupVersionKind, Object, Status};
 use serde_json::Value;
@@ -83,9 +85,11 @@ pub fn admit(
             let id = (operation == Operation::Create).then(&mut new_id);
             return propagation::admit::<ClusterPropagationPolicy>(object, old, "", id);
         }
-        ("policy.karmada.io", OverridePolicy::KIND) => overrides::admit::<OverridePolicy>(object, namespace)?,
+        ("policy.karmada.io", OverridePolicy::KIND) => {
+            return overrides::admit::<OverridePolicy>(object, namespace);
+        }
         ("policy.karmada.io", ClusterOverridePolicy::KIND) => {
-            overrides::admit::<ClusterOverridePolicy>(object, "")?;
+            return overrides::admit::<ClusterOverridePolicy>(object, "");
         }
         ("work.karmada.io", work::ResourceBinding::KIND) => {
             refuse_other_namespace(object, old, namespace)?;

@@ -138,6 +138,8 @@ pub mod agent {
 pub mod endpoint_slice {
     /// That the endpoints are not ready here although their own cluster says so: `Drain` or `Withdraw`.
     pub const NOT_USED: &str = "portolan.dev/not-used";
+    /// The HTTP request by which agents probe the endpoints, as JSON; see [`crate::traffic::HttpProbe`].
+    pub const HTTP_PROBE: &str = "portolan.dev/http-probe";
     /// The cluster that an EndpointSlice of a MultiClusterService comes from.
     pub const PROVISION_CLUSTER: &str = "endpointslice.karmada.io/provision-cluster";
 }

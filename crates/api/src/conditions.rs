@@ -32,6 +32,10 @@ pub mod binding {
     pub const FOUND: &str = "Found";
     /// `DependenciesFound` is false. Also the reason of the event.
     pub const DEPENDENCY_NOT_FOUND: &str = "DependencyNotFound";
+    /// Whether status and health of the object can be read in the members; once they could not.
+    pub const STATUS_COLLECTED: &str = "StatusCollected";
+    /// `StatusCollected` is false: an interpreter fails.
+    pub const STATUS_COLLECTED_FAILED: &str = "InterpretationFailed";
     /// Whether changes are sent to all target clusters; only on bindings that are or were suspended.
     pub const DISPATCHING: &str = "Dispatching";
     /// `Dispatching` is true.
@@ -48,6 +52,10 @@ pub mod work {
     pub const APPLIED_SUCCESSFUL: &str = "AppliedSuccessful";
     /// `Applied` is false.
     pub const APPLIED_FAILED: &str = "AppliedFailed";
+    /// Whether status and health of the object can be read; once they could not.
+    pub const STATUS_COLLECTED: &str = "StatusCollected";
+    /// `StatusCollected` is false: an interpreter fails.
+    pub const STATUS_COLLECTED_FAILED: &str = "InterpretationFailed";
     /// Whether the work may be applied.
     pub const DISPATCHING: &str = "Dispatching";
     /// `Dispatching` is false.

@@ -10,6 +10,8 @@ pub const PREEMPT_POLICY_SUCCEED: &str = "PreemptPolicySucceed";
 pub const PREEMPT_POLICY_FAILED: &str = "PreemptPolicyFailed";
 /// The replicas of a template were read.
 pub const GET_REPLICAS_SUCCEED: &str = "GetReplicasSucceed";
+/// An interpreter cannot say what replicas a template wants.
+pub const GET_REPLICAS_FAILED: &str = "GetReplicasFailed";
 /// The Service of a MultiClusterService was claimed and bound.
 pub const SYNC_SERVICE_SUCCEED: &str = "SyncServiceSucceed";
 /// The Service of a MultiClusterService cannot be bound, or a cluster is left out.

@@ -7,6 +7,7 @@ use portolan_object::Object;
 use serde::{Deserialize, Serialize};
 
 use crate::annotations;
+use crate::schema::is_default;
 
 /// Maximum services in one report. Failing ones are listed first.
 pub const MAX_SERVICES: usize = 500;
@@ -64,8 +65,14 @@ pub struct ServiceReport {
     pub namespace: String,
     /// Name of the import.
     pub name: String,
-    /// Whether the endpoint that was probed last answered.
+    /// Whether the endpoint that was probed last answered, an HTTP probe with success.
     pub answers: bool,
+    /// Why an HTTP probe of that endpoint failed; empty if it did not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub failure: String,
+    /// Whether all HTTP probes have failed for so long that the endpoints count as failing.
+    #[serde(skip_serializing_if = "is_default")]
+    pub is_failing: bool,
     /// Address and port that were probed last.
     pub endpoint: String,
     /// Time of that probe, RFC 3339.

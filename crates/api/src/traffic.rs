@@ -70,9 +70,29 @@ pub struct TrafficPolicySpec {
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(range(min = 0, max = 86_400))]
     pub transition_seconds: Option<i32>,
+    /// The HTTP request by which agents probe the endpoints; a TCP connection when absent.
+    #[serde(skip_serializing_if = "is_default")]
+    pub http_probe: Option<HttpProbe>,
     /// Endpoints of clusters that do not answer.
     #[serde(skip_serializing_if = "is_default")]
     pub withdrawal: WithdrawalPolicy,
+}
+
+/// An HTTP/1.1 request to an endpoint. A status from 200 to 399 is success, as for probes of the kubelet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpProbe {
+    /// Path and query.
+    #[schemars(length(max = 1024), regex(pattern = r"^/[!-~]*$"))]
+    pub path: String,
+    /// Header `Host`; address and port of the endpoint when absent.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(length(max = 253), regex(pattern = r"^[!-~]+$"))]
+    pub host: Option<String>,
+    /// Name of the port of the Service; its first TCP port when absent.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(length(max = 63))]
+    pub port: Option<String>,
 }
 
 /// A weight is at most 1000, and at most 500 clusters have one.
@@ -159,6 +179,10 @@ pub struct WithdrawalPolicy {
     /// Its endpoints do not answer the agent of the importing cluster, but its API server answers: Withdraw when absent.
     #[serde(skip_serializing_if = "is_default")]
     pub unreachable: Option<EndpointAction>,
+    /// Its endpoints of the service take connections, but none has answered `httpProbe` with success for ten seconds: Withdraw
+    /// when absent.
+    #[serde(skip_serializing_if = "is_default")]
+    pub failing: Option<EndpointAction>,
     /// Its API server does not answer the control plane, and no agent tells anything about its endpoints: Keep when absent.
     #[serde(skip_serializing_if = "is_default")]
     pub unseen: Option<EndpointAction>,

@@ -15,6 +15,13 @@ use serde_json::Value;
 use crate::auth::User;
 use crate::resources::Resource;
 
+/// A built-in admission plugin that can be turned off, with the name that kube-apiserver gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BuiltinPlugin {
+    /// Gives new pods their service account, its token and its pull secrets.
+    ServiceAccount,
+}
+
 /// The operation of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {

@@ -132,6 +132,7 @@ impl ApiServer {
             authentication: config.authentication,
             audit: config.audit,
             admission: config.admission,
+            disabled_admission: config.disabled_admission,
             clock: config.clock,
             version: config.version,
             stopping: CancellationToken::new(),

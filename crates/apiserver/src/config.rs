@@ -1,5 +1,6 @@
 //! [`Config`]: settings of an API server. With the default, all requests are anonymous.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -10,7 +11,7 @@ use portolan_net::clock::Clock;
 use portolan_net::pki::Authority;
 use portolan_net::telemetry::Metrics;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, BuiltinPlugin};
 use crate::audit::Audit;
 use crate::auth::Authentication;
 use crate::mounted::Mounted;
@@ -49,6 +50,8 @@ pub struct Config {
     pub audit: Option<Audit>,
     /// Admission plugins, in the order in which they are called.
     pub admission: Vec<Arc<dyn Admission>>,
+    /// Built-in admission plugins that are turned off.
+    pub disabled_admission: BTreeSet<BuiltinPlugin>,
     /// `gitVersion` at `/version`.
     pub version: String,
     /// The metrics of the process, which the server serves at `/metrics` and to which it adds its own.
@@ -74,6 +77,7 @@ impl Default for Config {
             front_proxy: None,
             audit: None,
             admission: Vec::new(),
+            disabled_admission: BTreeSet::new(),
             version: VERSION.to_owned(),
             metrics: None,
             clock: Clock::system(),
@@ -94,6 +98,7 @@ impl fmt::Debug for Config {
             .field("kubernetes_address", &self.kubernetes_address)
             .field("endpoint", &self.endpoint)
             .field("admission", &self.admission.len())
+            .field("disabled_admission", &self.disabled_admission)
             .field("version", &self.version)
             .finish_non_exhaustive()
     }

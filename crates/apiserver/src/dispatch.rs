@@ -28,7 +28,7 @@ mod subresources;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Request, Response, request};
+use http::{HeaderMap, Method, Request, Response, request};
 use parking_lot::Mutex;
 use portolan_object::Status;
 use tracing::Instrument;
@@ -42,7 +42,7 @@ use crate::interrupt::{Interrupt, timed_out};
 use crate::mounted::Mounted;
 use crate::request::query::Query;
 use crate::request::{RequestInfo, timeout};
-use crate::respond::Body;
+use crate::respond::{self, Body};
 use crate::server::Server;
 use mounted::{MountedCall, Outcome};
 use observe::Subject;
@@ -59,9 +59,10 @@ pub(crate) async fn dispatch(
     request: Request<Body>,
 ) -> Response<Body> {
     let (started, metrics) = (Instant::now(), server.metrics.clone());
+    let is_head = request.method() == Method::HEAD;
     let (subject, response) = answer(server, user, request).await;
     observe::answered(&metrics, &subject, response.status(), started.elapsed());
-    response
+    if is_head { respond::without_body(response) } else { response }
 }
 
 /// The record of a request in the audit log, which begins here; `None` if the request is not recorded.

@@ -94,7 +94,7 @@ mod watch;
 mod websocket;
 mod write;
 
-pub use admission::Admission;
+pub use admission::{Admission, BuiltinPlugin};
 pub use api_server::{ApiServer, StartError};
 pub use auth::User;
 pub use bootstrap::BootstrapError;

@@ -53,6 +53,15 @@ pub fn whole(bytes: Bytes) -> Body {
     http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
+/// The reply to HEAD: the headers of the whole reply. Over HTTP/2, a client takes content for a broken connection.
+pub(crate) fn without_body(response: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        parts.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+    }
+    Response::from_parts(parts, empty())
+}
+
 /// A body without content.
 pub fn empty() -> Body {
     full(Bytes::new())

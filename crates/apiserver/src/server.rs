@@ -7,6 +7,7 @@
 //! To give handlers something new, add a field here, a setting to [`Config`](crate::Config), and fill the field in
 //! [`ApiServer::start`](crate::ApiServer::start).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use portolan_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, CoreObjects};
-use crate::admission::Admission;
+use crate::admission::{Admission, BuiltinPlugin};
 use crate::aggregator::Aggregator;
 use crate::allocation::Services;
 use crate::audit::Audit;
@@ -63,6 +64,8 @@ pub(crate) struct Server {
     pub(crate) audit: Option<Audit>,
     /// Admission plugins, in the order in which they are called.
     pub(crate) admission: Vec<Arc<dyn Admission>>,
+    /// Built-in admission plugins that are turned off.
+    pub(crate) disabled_admission: BTreeSet<BuiltinPlugin>,
     /// Admission that objects configure.
     pub(crate) configured: Configured,
     /// The clock that timestamps and ages are taken from.

@@ -40,6 +40,7 @@ mod moving_traffic;
 mod policy_status;
 mod problems;
 mod refusals;
+mod set_exports;
 mod set_import;
 mod sightings;
 mod site;

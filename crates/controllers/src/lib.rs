@@ -40,6 +40,7 @@ pub mod leadership;
 mod merge;
 mod missing;
 mod multi_cluster_services;
+mod named_clusters;
 pub mod preview;
 pub mod probing;
 mod propagation;

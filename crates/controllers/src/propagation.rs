@@ -43,6 +43,7 @@ mod failover;
 mod federated;
 mod fresh_policies;
 mod interpreters;
+mod leaving_overrides;
 mod lost_bindings;
 mod namespaces;
 mod override_effects;
@@ -53,6 +54,7 @@ mod schedule;
 mod scoped;
 mod source;
 mod templates;
+mod uncounted;
 mod works;
 
 use std::fmt;
@@ -84,9 +86,6 @@ pub(crate) use works::of_binding;
 const WORKERS: usize = 48;
 /// Time for which status changes of one binding's Works are batched.
 const STATUS_BATCH: Duration = Duration::from_millis(20);
-/// Time after which a deleted override is taken back in members. A policy that is deleted with it is then gone too, so that
-/// the objects, which stay, keep the override.
-const DELETED_OVERRIDE_DELAY: Duration = Duration::from_secs(2);
 /// Index of bindings, policies and templates by the permanent id of the policy.
 const BY_ID: &str = "id";
 /// Index of propagated autoscalers by their target.
@@ -112,6 +111,7 @@ pub(crate) struct Pipeline {
     templates: Collections,
     policies: Scoped<Policy>,
     overrides: Scoped<Override>,
+    leaving_overrides: leaving_overrides::LeavingOverrides,
     interpreters: Interpreters,
     bindings: Scoped<Binding>,
     template_queue: Queue<TemplateKey>,
@@ -125,6 +125,7 @@ pub(crate) struct Pipeline {
     triggers: schedule::Triggers,
     failover: failover::Failover,
     fresh_policies: fresh_policies::FreshPolicies,
+    uncounted: uncounted::Uncounted,
 }
 
 /// Starts all propagation controllers. Returns their caches.
@@ -188,6 +189,7 @@ impl Pipeline {
             templates,
             policies: Scoped::start(client, scope, &[(BY_ID, policies::ids)]),
             overrides: Scoped::start(client, scope, &[]),
+            leaving_overrides: leaving_overrides::LeavingOverrides::default(),
             interpreters: Interpreters::start(hub),
             bindings: bindings.clone(),
             template_queue: metrics.queue("templates", None),
@@ -204,6 +206,7 @@ impl Pipeline {
             triggers: schedule::Triggers::default(),
             failover: failover::Failover::new(failover),
             fresh_policies: fresh_policies::FreshPolicies::default(),
+            uncounted: uncounted::Uncounted::default(),
         }
     }
 
@@ -268,6 +271,10 @@ impl Pipeline {
 
     fn template_changed(&self, resource: &Resource, change: &Change<Object>) {
         let (Some(latest), key) = (change.latest(), change.key.clone()) else { return };
+        if change.new.is_none() && resource.gvk == self.hub.federated_types.namespace_kind() {
+            // Without a FederatedNamespace, the namespace goes to every cluster.
+            self.namespace_queue.add(ObjectKey::cluster(&*key.namespace));
+        }
         if resources::PRIORITY_CLASS.is_kind(&resource.gvk) {
             policies::queue_waiting(self, |policy| {
                 let asked = policy.spec.schedule_priority.as_ref();
@@ -353,6 +360,7 @@ impl Pipeline {
 
     /// A cluster-scoped override can apply to every binding and namespace, a namespaced one to the bindings of its namespace.
     fn override_changed(&self, change: &Change<Override>) {
+        self.leaving_overrides.changed(change);
         if change.old.is_none() {
             let (namespace, name) = (&change.key.namespace, &change.key.name);
             policies::queue_waiting(self, |policy| {
@@ -362,7 +370,7 @@ impl Pipeline {
         if change.new.is_some() {
             self.override_effect_queue.add_after(change.key.clone(), effects::SETTLING);
         }
-        let delay = if change.new.is_none() { DELETED_OVERRIDE_DELAY } else { Duration::ZERO };
+        let delay = if change.new.is_none() { leaving_overrides::LEAVING } else { Duration::ZERO };
         let namespace = &change.key.namespace;
         let concerned = self
             .bindings

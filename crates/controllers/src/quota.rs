@@ -21,6 +21,7 @@ use crate::failures::Failures;
 use crate::hub::Hub;
 use crate::merge::difference;
 use crate::missing::ignore_missing;
+use crate::named_clusters::report_unknown_clusters;
 use crate::removal::remove;
 
 const WORKERS: usize = 4;
@@ -37,6 +38,8 @@ pub(crate) fn start(hub: &Hub) {
     hub.works.add_index(BY_QUOTA, |_, work| quota_of(work).map(|key| key.to_string()).into_iter().collect());
     let changed = queue.clone();
     hub.quotas.cache.observe(move |change| changed.add(change.key.clone()));
+    let reporting = hub.clone();
+    hub.quotas.cache.observe(move |change| report_unknown_clusters(&reporting, change));
     let reported = queue.clone();
     hub.works.observe(move |change| {
         if let Some(quota) = change.latest().and_then(|work| quota_of(work)) {

@@ -12,6 +12,7 @@ use portolan_runtime::{Cache, ClientError, Outcome, Reconciler, driver};
 use serde_json::{Value, json};
 
 use crate::hub::Hub;
+use crate::named_clusters::report_unknown_clusters;
 
 const WORKERS: usize = 2;
 
@@ -35,6 +36,8 @@ pub(crate) fn start(hub: &Hub) {
         hub.clusters.observe(move |change| changed.add(change.key.clone()));
         let (changed, clusters) = (queue.clone(), hub.clusters.clone());
         remedies.observe(move |_| clusters.keys().into_iter().for_each(|key| changed.add(key)));
+        let reporting = hub.clone();
+        remedies.observe(move |change| report_unknown_clusters(&reporting, change));
         let scope = hub.scope.clone();
         driver::run(Arc::new(Clusters { hub, remedies }), &queue, WORKERS, &scope);
     });

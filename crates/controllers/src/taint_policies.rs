@@ -13,6 +13,7 @@ use portolan_runtime::{Cache, ClientError, Outcome, Reconciler, driver};
 use serde_json::json;
 
 use crate::hub::Hub;
+use crate::named_clusters::report_unknown_clusters;
 
 const WORKERS: usize = 2;
 
@@ -36,6 +37,8 @@ pub(crate) fn start(hub: &Hub) {
         hub.clusters.observe(move |change| changed.add(change.key.clone()));
         let (changed, clusters) = (queue.clone(), hub.clusters.clone());
         policies.observe(move |_| clusters.keys().into_iter().for_each(|key| changed.add(key)));
+        let reporting = hub.clone();
+        policies.observe(move |change| report_unknown_clusters(&reporting, change));
         let scope = hub.scope.clone();
         driver::run(Arc::new(Clusters { hub, policies }), &queue, WORKERS, &scope);
     });

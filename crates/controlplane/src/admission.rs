@@ -3,11 +3,13 @@
 //! It does what Karmada's webhooks do; the decisions are in `api::admission`. A control plane that is not Portolan's
 //! has no such plugin, so controllers must not rely on it.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use portolan_api::Kind;
 use portolan_api::admission::{self, AgentWrite, Operation, faulty_script, refuse_conflicts};
 use portolan_api::agents;
+use portolan_api::cluster::Cluster;
 use portolan_api::config::{InterpreterOperation, ResourceInterpreterCustomization};
 use portolan_api::work::{ResourceBinding, ResourceBindingSpec};
 use portolan_apiserver::Admission;
@@ -15,6 +17,7 @@ use portolan_apiserver::admission::{AdmissionFuture, Attributes, Operation as Ap
 use portolan_controllers::Quotas;
 use portolan_controllers::kubernetes::IdleKinds;
 use portolan_object::{ObjectKey, Status};
+use portolan_plan::propagation::effect::names_clusters;
 use portolan_runtime::Client;
 use portolan_runtime::client::Selection;
 use serde_json::Value;
@@ -111,13 +114,17 @@ impl Admission for Federation {
                 let idle = self.idle.get();
                 warnings.extend(idle.and_then(|idle| idle.warning(&attributes.resource.kind, object)));
             }
+            if attributes.operation != ApiOperation::Delete {
+                warnings.extend(admission::unrecognised_values(object, old));
+                warnings.extend(unknown_clusters(self.client.get(), attributes, object).await);
+            }
             if trust::decides(&attributes.resource.kind.group) {
                 warnings.extend(self.warning.get().cloned());
             }
             self.check_quota(attributes, object, old)?;
             let is_customization = attributes.resource.kind == ResourceInterpreterCustomization::gvk();
             if is_customization && attributes.operation != ApiOperation::Delete {
-                check_customization(self.client.get(), object).await?;
+                warnings.extend(check_customization(self.client.get(), object).await?);
             }
             Ok(warnings)
         })
@@ -161,11 +168,25 @@ fn decide(
     admission::admit(operation, kind, attributes.namespace, object, old, new_id)
 }
 
-/// Refuses a customization with a script that does not compile, or that another customization has for the same kind.
-async fn check_customization(client: Option<&Client>, object: &Value) -> Result<(), Status> {
+/// The warning about an object that names clusters that do not exist. Without an answer nothing is said.
+async fn unknown_clusters(
+    client: Option<&Client>,
+    attributes: &Attributes<'_>,
+    object: &Value,
+) -> Option<String> {
+    let find = names_clusters(&attributes.resource.kind, object)?;
+    let clusters = client?.kind::<Cluster>().list(&Selection::all()).await.ok()?;
+    let names: BTreeSet<String> =
+        clusters.items.iter().map(|seen| seen.object.metadata.name.clone()).collect();
+    find(&names).map(|fault| fault.to_string())
+}
+
+/// Refuses a customization with a script that does not compile, or that another customization has for the same kind. Warns
+/// about scripts without the function of their operation.
+async fn check_customization(client: Option<&Client>, object: &Value) -> Result<Vec<String>, Status> {
     // What does not fit the schema is refused by validation.
     let Ok(new) = serde_json::from_value::<ResourceInterpreterCustomization>(object.clone()) else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     if let Some(client) = client {
         let others = client.kind::<ResourceInterpreterCustomization>().list(&Selection::all()).await;
@@ -173,11 +194,21 @@ async fn check_customization(client: Option<&Client>, object: &Value) -> Result<
         refuse_conflicts(&new, others.items.iter().map(|seen| &seen.object))?;
     }
     let check = move || {
-        for operation in InterpreterOperation::ALL {
-            let Some(script) = new.spec.customizations.script(operation) else { continue };
+        let rules = &new.spec.customizations;
+        let scripts = InterpreterOperation::ALL.map(|operation| (operation, rules.script(operation)));
+        let (mut warnings, mut number) = (Vec::new(), 0);
+        for (operation, script) in scripts {
+            let Some(script) = script else { continue };
             portolan_lua::check(script).map_err(|error| faulty_script(operation, &error.to_string()))?;
+            number += 1;
+            warnings.extend(portolan_lua::defines(script, operation).err().map(|error| {
+                format!("spec.customizations: {operation} will fail for every object of the kind: {error}")
+            }));
         }
-        Ok(())
+        if number == 0 {
+            warnings.push("spec.customizations: without a script, this object has no effect".to_owned());
+        }
+        Ok(warnings)
     };
     tokio::task::spawn_blocking(check).await.map_err(Status::internal)?
 }

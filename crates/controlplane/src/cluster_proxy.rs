@@ -72,7 +72,7 @@ impl ClusterServers {
         let Some(reference) = &spec.impersonator_secret_ref else {
             return Err(unavailable(
                 name,
-                "the Cluster has no spec.impersonatorSecretRef, so nobody can be impersonated there",
+                "the Cluster has no spec.impersonatorSecretRef, so no user can be impersonated there",
             ));
         };
         let impersonator = self::secret(client, &reference.namespace, &reference.name);

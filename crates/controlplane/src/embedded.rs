@@ -6,6 +6,7 @@
 mod front_proxy;
 mod tokens;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use portolan_apiserver::auth::{Authentication, User as ApiUser};
 use portolan_apiserver::encryption::Encryption;
 use portolan_apiserver::mounted::Mounted;
 use portolan_apiserver::proxy::{Backends, Forwarder, Kubelets};
-use portolan_apiserver::{Admission, ApiServer, LocalService, Record};
+use portolan_apiserver::{Admission, ApiServer, BuiltinPlugin, LocalService, Record};
 use portolan_controllers::kubernetes;
 use portolan_net::kubeconfig::{Cluster, Kubeconfig, NamedCluster};
 use portolan_net::server::{ConnectionMetrics, ListenError, Server, listen};
@@ -114,6 +115,8 @@ pub struct ApiServerOptions {
     pub authentication: AuthenticationOptions,
     /// What is encrypted in the store.
     pub encryption: Arc<Encryption>,
+    /// Built-in admission plugins that are turned off.
+    pub disabled_admission: BTreeSet<BuiltinPlugin>,
 }
 
 /// Authentication besides certificates and tokens of this server.
@@ -236,6 +239,7 @@ impl EmbeddedServer {
             front_proxy: Some(front_proxy),
             audit: settings.options.audit.clone(),
             admission: settings.admission.clone(),
+            disabled_admission: settings.options.disabled_admission.clone(),
             metrics: settings.metrics.clone(),
             clock: settings.clock.clone(),
             ..portolan_apiserver::Config::default()

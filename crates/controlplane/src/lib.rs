@@ -36,6 +36,7 @@ pub use certificates::{CertificateError, CertificateExpiry, CertificatePolicy, C
 pub use control_plane::{ControlPlane, ControlPlaneSettings, StartError};
 pub use definitions::InstallError;
 pub use embedded::{ApiServerOptions, AuthenticationOptions};
+pub use portolan_apiserver::BuiltinPlugin;
 pub use portolan_apiserver::audit;
 pub use portolan_apiserver::auth::oidc;
 pub use portolan_apiserver::encryption;

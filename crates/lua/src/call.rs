@@ -38,11 +38,15 @@ impl Sandbox {
         chunk.exec().map_err(|error| self.explain(&error))
     }
 
+    /// A global function.
+    pub(crate) fn function(&self, name: &'static str) -> Result<Function, LuaError> {
+        let found: Option<Function> = self.lua.globals().get(name).map_err(|_| LuaError::NoFunction(name))?;
+        found.ok_or(LuaError::NoFunction(name))
+    }
+
     /// Calls a global function.
     pub(crate) fn call(&self, function: &'static str, arguments: Vec<Value>) -> Result<Vec<Value>, LuaError> {
-        let found: Option<Function> =
-            self.lua.globals().get(function).map_err(|_| LuaError::NoFunction(function))?;
-        let found = found.ok_or(LuaError::NoFunction(function))?;
+        let found = self.function(function)?;
         let results: MultiValue =
             found.call(MultiValue::from_vec(arguments)).map_err(|error| self.explain(&error))?;
         Ok(results.into_vec())

@@ -24,6 +24,7 @@ mod call;
 mod convert;
 mod empty;
 mod error;
+mod functions;
 mod kube;
 mod libraries;
 mod limits;
@@ -36,5 +37,6 @@ mod tests;
 
 pub use call::check;
 pub use error::LuaError;
+pub use functions::defines;
 pub use limits::Limits;
 pub use operations::{aggregate, components, dependencies, health, reflect, replicas, retain, revise};

@@ -1,7 +1,7 @@
 //! The operations of an interpreter: which function is called with what, and what its results mean.
 
 use mlua::Value;
-use portolan_api::config::DependentObjectReference;
+use portolan_api::config::{DependentObjectReference, InterpreterOperation};
 use portolan_api::work::{AggregatedStatusItem, Component, ReplicaRequirements};
 use portolan_object::Object;
 use serde::de::DeserializeOwned;
@@ -11,6 +11,7 @@ use crate::call::Sandbox;
 use crate::convert::{to_json, to_lua};
 use crate::empty::Empties;
 use crate::error::LuaError;
+use crate::functions::function_of;
 use crate::limits::Limits;
 
 /// `GetReplicas`: the replicas that a template wants, and the requirements of one.
@@ -22,7 +23,7 @@ pub fn replicas(
     template: &Object,
     limits: Limits,
 ) -> Result<(i64, Option<ReplicaRequirements>), LuaError> {
-    const FUNCTION: &str = "GetReplicas";
+    const FUNCTION: &str = function_of(InterpreterOperation::InterpretReplica);
     let (_sandbox, results) = run(script, FUNCTION, &[&template.0], limits)?;
     let count = match first(&results) {
         Value::Integer(number) => *number,
@@ -44,7 +45,7 @@ pub fn replicas(
 /// # Errors
 /// See [`LuaError`].
 pub fn components(script: &str, template: &Object, limits: Limits) -> Result<Vec<Component>, LuaError> {
-    const FUNCTION: &str = "GetComponents";
+    const FUNCTION: &str = function_of(InterpreterOperation::InterpretComponent);
     let (_sandbox, results) = run(script, FUNCTION, &[&template.0], limits)?;
     match first(&results) {
         Value::Nil => Ok(Vec::new()),
@@ -58,7 +59,7 @@ pub fn components(script: &str, template: &Object, limits: Limits) -> Result<Vec
 /// # Errors
 /// See [`LuaError`].
 pub fn revise(script: &str, template: &Object, share: i64, limits: Limits) -> Result<Object, LuaError> {
-    const FUNCTION: &str = "ReviseReplica";
+    const FUNCTION: &str = function_of(InterpreterOperation::ReviseReplica);
     let (_sandbox, results) = run(script, FUNCTION, &[&template.0, &json!(share)], limits)?;
     table(FUNCTION, first(&results), &[&template.0]).map(Object)
 }
@@ -73,7 +74,7 @@ pub fn retain(
     observed: &Object,
     limits: Limits,
 ) -> Result<Object, LuaError> {
-    const FUNCTION: &str = "Retain";
+    const FUNCTION: &str = function_of(InterpreterOperation::Retain);
     let (_sandbox, results) = run(script, FUNCTION, &[&manifest.0, &observed.0], limits)?;
     table(FUNCTION, first(&results), &[&manifest.0, &observed.0]).map(Object)
 }
@@ -88,7 +89,7 @@ pub fn aggregate(
     items: &[AggregatedStatusItem],
     limits: Limits,
 ) -> Result<Json, LuaError> {
-    const FUNCTION: &str = "AggregateStatus";
+    const FUNCTION: &str = function_of(InterpreterOperation::AggregateStatus);
     // Karmada hands over `nil` while there is no item, and scripts test for it.
     let items = if items.is_empty() { Json::Null } else { json!(items) };
     let (_sandbox, results) = run(script, FUNCTION, &[&template.0, &items], limits)?;
@@ -104,7 +105,7 @@ pub fn aggregate(
 /// # Errors
 /// See [`LuaError`].
 pub fn reflect(script: &str, observed: &Object, limits: Limits) -> Result<Json, LuaError> {
-    const FUNCTION: &str = "ReflectStatus";
+    const FUNCTION: &str = function_of(InterpreterOperation::InterpretStatus);
     let (_sandbox, results) = run(script, FUNCTION, &[&observed.0], limits)?;
     table(FUNCTION, first(&results), &[])
 }
@@ -114,7 +115,7 @@ pub fn reflect(script: &str, observed: &Object, limits: Limits) -> Result<Json, 
 /// # Errors
 /// See [`LuaError`].
 pub fn health(script: &str, observed: &Object, limits: Limits) -> Result<bool, LuaError> {
-    const FUNCTION: &str = "InterpretHealth";
+    const FUNCTION: &str = function_of(InterpreterOperation::InterpretHealth);
     let (_sandbox, results) = run(script, FUNCTION, &[&observed.0], limits)?;
     match first(&results) {
         Value::Boolean(healthy) => Ok(*healthy),
@@ -131,7 +132,7 @@ pub fn dependencies(
     template: &Object,
     limits: Limits,
 ) -> Result<Vec<DependentObjectReference>, LuaError> {
-    const FUNCTION: &str = "GetDependencies";
+    const FUNCTION: &str = function_of(InterpreterOperation::InterpretDependency);
     let (_sandbox, results) = run(script, FUNCTION, &[&template.0], limits)?;
     match first(&results) {
         value @ Value::Table(_) => read(FUNCTION, value, false),

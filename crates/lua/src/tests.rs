@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use portolan_api::config::InterpreterOperation;
 use portolan_api::work::{AggregatedStatusItem, ResourceHealth};
 use portolan_object::Object;
 use serde_json::{Value, json};
@@ -219,6 +220,28 @@ fn a_faulty_script_says_what_is_wrong() {
     assert!(check("function f() return 1 end").is_ok());
     assert!(check("this is not Lua").is_err());
     assert!(check("while true do end").is_ok(), "a check does not run the script");
+}
+
+#[test]
+fn a_script_defines_the_function_of_its_operation() {
+    let cases = [
+        ("function GetReplicas(obj) return 1 end", None),
+        ("GetReplicas = function(obj) error('only when it is called') end", None),
+        ("function Replicas(obj) return 1 end", Some("the script does not define the function GetReplicas")),
+        ("GetReplicas = 1", Some("the script does not define the function GetReplicas")),
+        ("local function GetReplicas(obj) return 1 end", Some("does not define the function GetReplicas")),
+        ("return 1", Some("does not define the function GetReplicas")),
+        ("error('at once')", Some("the script failed: ")),
+        ("while true do end", Some("did not end within")),
+    ];
+    for (script, want) in cases {
+        let found = defines(script, InterpreterOperation::InterpretReplica);
+        match (found, want) {
+            (Ok(()), None) => {}
+            (Err(error), Some(want)) => assert!(error.to_string().contains(want), "{script}: {error}"),
+            other => panic!("{script}: {other:?}"),
+        }
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub mod bootstrap;
 pub mod clock;
 pub mod dial;
 pub mod files;
+pub mod huge_pages;
 pub mod kubeconfig;
 pub mod pki;
 pub mod priority;

@@ -4,6 +4,7 @@
 
 mod accept_any;
 mod system_roots;
+mod trusted;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::pki::Identity;
 
 pub use accept_any::accept_any;
 pub use system_roots::system_roots;
+pub use trusted::{TrustError, trusting};
 
 /// ALPN names, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];

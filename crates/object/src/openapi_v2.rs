@@ -1,14 +1,16 @@
-//! Schemas of OpenAPI v3 as definitions of OpenAPI v2, which older tools read types from: Terraform, `kubectl explain
-//! --output=plaintext-openapiv2`.
+//! Schemas and paths of OpenAPI v3 in the form of OpenAPI v2, which older tools read: Terraform, `kubectl explain
+//! --output=plaintext-openapiv2`, `kubectl --dry-run=server` up to 1.26.
 //!
 //! Version 2 has no `oneOf`, `anyOf`, `not` and `nullable`, and a reference stands alone. As in kube-apiserver, defaults are
 //! left out (apiextensions-apiserver pkg/controller/openapi/v2/conversion.go, kube-openapi pkg/handler/default_pruning.go).
 
+mod paths;
 mod protobuf;
 
 use serde_json::{Map, Value, json};
 
-pub use protobuf::{document, named_definition};
+pub use paths::path_item;
+pub use protobuf::{document, named_definition, named_path};
 
 /// Keywords that version 2 does not have, or that are not published in it.
 const DROPPED: [&str; 6] = ["oneOf", "anyOf", "allOf", "not", "nullable", "default"];

@@ -109,7 +109,7 @@ mod tests {
             ("ready ones stay", 5, Some(4), 3, 4),
             ("nothing reported", 5, None, 2, 3),
             ("pods of an old revision as well", 5, Some(1), 7, 5),
-            ("ready, so nobody is asked", 5, Some(5), 3, 5),
+            ("ready, so no estimator is asked", 5, Some(5), 3, 5),
             ("none can", 2, Some(0), 2, 0),
         ] {
             let spec = json!({ "clusters": [{ "name": "m1", "replicas": replicas }, { "name": "m2", "replicas": 1 }] });

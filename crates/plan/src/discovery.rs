@@ -12,6 +12,7 @@
 //! ServiceImport of a user ─► derived_service ┴► explicit_import ─► Service, slices
 //! ```
 
+pub mod abandoned;
 pub mod allotment;
 mod compare;
 pub mod conditions;
@@ -20,6 +21,7 @@ pub mod explicit_import;
 pub mod export;
 pub mod exporters_read;
 pub mod exporters_used;
+pub mod http_probe;
 pub mod importable;
 mod lost;
 pub mod merge;

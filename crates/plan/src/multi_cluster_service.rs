@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::clusters::ownership::{is_own, stamp};
 use crate::discovery::allotment::{Supply, allot, changed_usages, set_usages};
+use crate::discovery::http_probe;
 use crate::discovery::routing::Routing;
 use crate::discovery::slices::{imported_endpoints, is_exportable};
 use crate::discovery::usage::{Allotment, Usage};
@@ -94,7 +95,8 @@ pub fn plan(dispatch: &Dispatch<'_>) -> Vec<DispatchAction> {
         }
     }
     let allotted = allotments(dispatch);
-    set_usages(wanted.values_mut(), &allotted);
+    let probe = dispatch.routing.http_probe.as_ref();
+    set_usages(wanted.values_mut(), &allotted, probe);
     let mut actions = Vec::new();
     let present = dispatch.present.iter().copied().filter(|slice| is_slice_of_multi_cluster_service(slice));
     let present: BTreeMap<&str, &Object> = present.map(|slice| (slice.name(), slice)).collect();
@@ -113,7 +115,7 @@ pub fn plan(dispatch: &Dispatch<'_>) -> Vec<DispatchAction> {
             actions.push(DispatchAction::Delete(slice.key()));
         }
     }
-    actions.extend(changed_usages(&last_known, &allotted).into_iter().map(DispatchAction::Put));
+    actions.extend(changed_usages(&last_known, &allotted, probe).into_iter().map(DispatchAction::Put));
     actions
 }
 
@@ -125,6 +127,7 @@ fn is_same(present: &Object, wanted: &Object) -> bool {
     let field = |object: &Object, name: &str| object.0.get(name).cloned().unwrap_or_default();
     ["endpoints", "ports", "addressType"].iter().all(|name| field(present, name) == field(wanted, name))
         && Usage::of_slice(present) == Usage::of_slice(wanted)
+        && http_probe::is_same(present, wanted)
         && wanted.labels().iter().all(|(key, value)| present.label(key) == Some(value))
 }
 

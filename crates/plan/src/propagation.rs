@@ -12,6 +12,7 @@ pub mod autoscaled;
 pub mod binding;
 pub mod brake;
 pub mod claim;
+pub mod collected;
 pub mod customized;
 pub mod dependencies;
 pub mod detect;

@@ -81,9 +81,10 @@ pub struct Cluster {
     /// Taints of the Cluster object.
     #[serde(default)]
     pub taints: Vec<Taint>,
-    /// Names of its nodes. [default: `<name>-control-plane`]
+    /// Names of its nodes. With an empty list the cluster has none, and its pods stay pending. [default:
+    /// `<name>-control-plane`]
     #[serde(default)]
-    pub nodes: Vec<String>,
+    pub nodes: Option<Vec<String>>,
     /// Range of pod addresses; with a second, IPv6 range the cluster is dual-stack. [default: a free IPv4 range]
     #[serde(default, rename = "podCIDR")]
     pub pod_cidr: Option<Ranges>,
@@ -153,6 +154,11 @@ impl Cluster {
         self.pod_cidr.is_some_and(|ranges| ranges.v6.is_some())
     }
 
+    /// Names of its nodes, which [`Config::complete`] has chosen.
+    pub fn node_names(&self) -> &[String] {
+        self.nodes.as_deref().unwrap_or_default()
+    }
+
     /// A cluster with default values; [`Config::complete`] chooses networks and nodes.
     pub fn named(name: &str) -> Self {
         Self {
@@ -163,7 +169,7 @@ impl Cluster {
             zone: String::new(),
             labels: BTreeMap::new(),
             taints: Vec::new(),
-            nodes: Vec::new(),
+            nodes: None,
             pod_cidr: None,
             service_cidr: None,
             kubeconfig: None,
@@ -222,9 +228,8 @@ impl Config {
             .map(Ranges::from);
         let mut next = || free.find(|net| taken.iter().all(|other| net.overlap(other).is_none()));
         for cluster in &mut self.clusters {
-            if cluster.nodes.is_empty() {
-                cluster.nodes = vec![format!("{}-control-plane", cluster.name)];
-            }
+            let name = &cluster.name;
+            cluster.nodes.get_or_insert_with(|| vec![format!("{name}-control-plane")]);
             for cidr in [&mut cluster.pod_cidr, &mut cluster.service_cidr] {
                 if cidr.is_none() {
                     *cidr = next();
@@ -254,7 +259,7 @@ impl Config {
                 errors.push(format!("cluster {name:?}: the name is there twice"));
             }
         }
-        let nodes: Vec<&String> = self.clusters.iter().flat_map(|cluster| &cluster.nodes).collect();
+        let nodes: Vec<&String> = self.clusters.iter().flat_map(Cluster::node_names).collect();
         let distinct: BTreeSet<&&String> = nodes.iter().collect();
         if distinct.len() < nodes.len() {
             errors.push(
@@ -329,7 +334,7 @@ mod tests {
             .map(|cluster| {
                 format!(
                     "{} {} {}",
-                    cluster.nodes[0],
+                    cluster.node_names()[0],
                     cluster.pod_cidr.unwrap(),
                     cluster.service_cidr.unwrap()
                 )
@@ -342,6 +347,13 @@ mod tests {
                 "member2-control-plane 10.12.0.0/16 10.13.0.0/16"
             ]
         );
+    }
+
+    #[test]
+    fn a_cluster_can_have_no_nodes() {
+        let config = parse("clusters:\n- name: a\n  nodes: []\n- name: b\n").unwrap();
+        let names: Vec<&[String]> = config.clusters.iter().map(Cluster::node_names).collect();
+        assert_eq!(names, [&[][..], &["b-control-plane".to_owned()]]);
     }
 
     #[test]

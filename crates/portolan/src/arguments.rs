@@ -231,7 +231,7 @@ pub(crate) struct Server {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["dir", "listen", "advertise_address", "tls_san", "service_cidr", "audit_policy_file", "encryption_provider_config", "authentication_config", "oidc_issuer_url"]
+        conflicts_with_all = ["dir", "listen", "advertise_address", "tls_san", "service_cidr", "audit_policy_file", "encryption_provider_config", "authentication_config", "oidc_issuer_url", "disable_admission_plugins", "anonymous_auth"]
     )]
     pub(crate) kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig [default: the current context]

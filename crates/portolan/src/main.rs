@@ -72,11 +72,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const EVENT_INTERVAL: u32 = 16;
 
 fn main() -> ExitCode {
+    // Before much memory is in use.
+    portolan_net::huge_pages::disable();
     // Before any thread starts, and before anything is printed.
     completion::answer_shell();
     let arguments = Arguments::parse();
     #[cfg(feature = "playground")]
     if let Command::Inside { order } = &arguments.command {
+        portolan_net::huge_pages::enable();
         // Before any thread starts: a process with threads cannot enter a container.
         return portolan_playground::sandbox::inside(order);
     }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use portolan_object::Object;
 use portolan_runtime::client::{Apply, Client};
 use portolan_runtime::{ClientError, Resource};
+use serde_json::Value;
 
 use crate::kinds::prefix;
 
@@ -71,7 +72,7 @@ pub(crate) async fn apply(client: &Client, object: &mut Object, options: Options
     if resource.namespaced && object.namespace().is_empty() {
         object.metadata_mut().insert("namespace".to_owned(), options.namespace.into());
     }
-    let mut api = client.resource::<Object>(&resource);
+    let mut api = client.resource::<Object>(&resource).with_managed_fields();
     if options.is_dry_run {
         api = api.dry_run();
     }
@@ -89,22 +90,37 @@ pub(crate) async fn apply(client: &Client, object: &mut Object, options: Options
     };
     Ok(match before {
         None => Applied::Created,
-        Some(before) => match is_same(before, after) {
+        Some(before) => match is_same(&before, &after, object) {
             true => Applied::Unchanged,
             false => Applied::Configured,
         },
     })
 }
 
-/// Whether an object is as before, apart from what the server writes at each apply.
-fn is_same(mut before: Object, mut after: Object) -> bool {
-    for object in [&mut before, &mut after] {
-        let metadata = object.metadata_mut();
-        for field in ["managedFields", "resourceVersion", "generation"] {
-            metadata.remove(field);
+/// Whether an apply changed nothing: the fields of the manifest have the values that they had, and are owned as they were. Other
+/// fields may have been written by others meanwhile.
+fn is_same(before: &Object, after: &Object, manifest: &Object) -> bool {
+    agrees(&before.0, &after.0, &manifest.0) && owned_fields(before) == owned_fields(after)
+}
+
+/// Whether two values agree in the fields that `manifest` has.
+fn agrees(before: &Value, after: &Value, manifest: &Value) -> bool {
+    match (before, after, manifest) {
+        (Value::Object(before), Value::Object(after), Value::Object(manifest)) => {
+            manifest.iter().all(|(name, wanted)| match (before.get(name), after.get(name)) {
+                (Some(before), Some(after)) => agrees(before, after, wanted),
+                (before, after) => before == after,
+            })
         }
+        _ => before == after,
     }
-    before == after
+}
+
+/// The fields that earlier applies of this program own.
+fn owned_fields(object: &Object) -> Option<&Value> {
+    let entries = object.at(&["metadata", "managedFields"])?.as_array()?;
+    let is_ours = |entry: &&Value| entry["manager"] == MANAGER && entry["operation"] == "Apply";
+    entries.iter().find(is_ours).map(|entry| &entry["fieldsV1"])
 }
 
 async fn find(client: &Client, object: &Object) -> Result<Resource> {
@@ -145,14 +161,23 @@ mod tests {
     }
 
     #[test]
-    fn an_apply_without_a_change_is_unchanged() {
-        let object = |version: &str, replicas: u32| {
-            Object(
-                json!({ "metadata": { "name": "web", "resourceVersion": version, "managedFields": [version] },
-                "spec": { "replicas": replicas } }),
-            )
+    fn what_others_write_meanwhile_is_no_change() {
+        let stored = |replicas: i64, labels: Value, owned: Value| {
+            Object(json!({ "metadata": { "labels": labels, "resourceVersion": "7", "managedFields": [
+                { "manager": "portolan", "operation": "Apply", "fieldsV1": owned }] },
+                "spec": { "replicas": replicas, "paused": false }, "status": { "replicas": replicas } }))
         };
-        assert!(is_same(object("1", 2), object("2", 2)));
-        assert!(!is_same(object("1", 2), object("2", 3)));
+        let manifest = Object(json!({ "spec": { "replicas": 2 } }));
+        let owned = json!({ "f:spec": { "f:replicas": {} } });
+        let before = stored(2, json!({}), owned.clone());
+        let cases = [
+            ("nothing", stored(2, json!({}), owned.clone()), true),
+            ("a label by another", stored(2, json!({ "a": "b" }), owned.clone()), true),
+            ("a value", stored(3, json!({}), owned), false),
+            ("a field that the manifest does not have any more", stored(2, json!({}), json!({})), false),
+        ];
+        for (case, after, want) in cases {
+            assert_eq!(is_same(&before, &after, &manifest), want, "{case}");
+        }
     }
 }

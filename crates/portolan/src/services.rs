@@ -213,10 +213,14 @@ fn addresses(importer: &ImporterSummary) -> String {
     format!("{}={}", importer.cluster, importer.ips.join("+"))
 }
 
-/// `us→eu:ok(3s)`: whether the agent of `us` got a connection to `eu`, and how long ago.
+/// `us→eu:ok(3s)`: whether the agent of `us` got a connection to `eu`, and how long ago; or why its HTTP probe failed.
 fn probes(importer: &ImporterSummary, now: Timestamp) -> Vec<String> {
     let text = |probe: &ProbeSummary| {
-        let result = if probe.answers { "ok" } else { "fails" };
+        let result = match (probe.answers, probe.failure.as_str()) {
+            (true, _) => "ok",
+            (false, "") => "fails",
+            (false, failure) => failure,
+        };
         format!("{}→{}:{result}({})", importer.cluster, probe.exporter, changed(&probe.time, now))
     };
     importer.probes.iter().map(text).collect()
@@ -283,6 +287,7 @@ mod tests {
                     answers: true,
                     endpoint: "10.2.0.5:8080".to_owned(),
                     time: "2026-01-01T00:01:27Z".to_owned(),
+                    failure: String::new(),
                 }],
             }],
             last_change: "2026-01-01T00:00:00Z".to_owned(),

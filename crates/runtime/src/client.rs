@@ -92,7 +92,7 @@ pub struct Client {
     reporter: Option<Arc<Reporter>>,
     /// Asked before each write; `None` for a server that this process may always write to.
     hold: Option<Arc<Hold>>,
-    /// Counts the writes of each object; `None` for a server whose objects this process need not share.
+    /// Counts the writes of each object; `None` for a server with objects that this process need not share.
     rewrites: Option<Arc<Rewrites>>,
     limits: AnswerLimits,
     /// What all answers and caches of the server may use together.

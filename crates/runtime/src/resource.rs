@@ -27,12 +27,12 @@ impl Resource {
         Self { gvk: T::gvk(), plural: T::PLURAL.to_owned(), namespaced: T::NAMESPACED }
     }
 
-    /// A resource whose objects live in namespaces.
+    /// A resource with objects in namespaces.
     pub fn namespaced(group: &str, version: &str, kind: &str, plural: &str) -> Self {
         Self { gvk: GroupVersionKind::new(group, version, kind), plural: plural.to_owned(), namespaced: true }
     }
 
-    /// A resource whose objects belong to the cluster.
+    /// A resource with objects of the cluster.
     pub fn cluster(group: &str, version: &str, kind: &str, plural: &str) -> Self {
         Self {
             gvk: GroupVersionKind::new(group, version, kind),

@@ -120,7 +120,7 @@ fn patches(path: &str, object: &Value) -> Vec<Named> {
             patch(JSON_PATCH, json!([{ "op": "test", "path": "/metadata/name", "value": "x" }])),
         ),
         ("JSON patch of nothing", patch(JSON_PATCH, json!([{ "op": "remove", "path": "/absent/field" }]))),
-        ("JSON patch that is none", patch(JSON_PATCH, json!({ "a": 1 }))),
+        ("not a JSON patch", patch(JSON_PATCH, json!({ "a": 1 }))),
         ("strategic patch", patch(STRATEGIC, json!({ "metadata": { "labels": { "c": null, "s": "1" } } }))),
         ("strategic patch without a change", patch(STRATEGIC, json!({}))),
         ("patch with another media type", patch(JSON, json!({}))),

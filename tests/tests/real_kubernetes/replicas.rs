@@ -1,6 +1,7 @@
 //! Two `portolan server` over one kube-apiserver: the leader is killed, and the other one finishes its work.
 //!
-//! `PORTOLAN_SEEDS=100` runs more kills; each prints the time until what was written just before arrived in both members.
+//! `PORTOLAN_SEEDS=100` runs more kills; each prints the time until what was written just before arrived in both members,
+//! and the last line has their number, median and longest.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -159,6 +160,7 @@ fn the_leader_is_killed_and_another_replica_finishes_its_work() {
     members.iter().for_each(|member| wait_for_value(member, "kept", 0));
     derived_service_address(&members[1]);
     let uids = members.each_ref().map(uid);
+    let mut times = Vec::new();
     for seed in seeds(2) {
         let mut random = Random::new(seed);
         let at = leader(&hub, &replicas);
@@ -179,8 +181,14 @@ fn the_leader_is_killed_and_another_replica_finishes_its_work() {
         }
         ready_endpoints(&members[1], replicas_wanted);
         leader(&hub, &replicas);
-        println!("seed {seed}: the work was finished {:.1?} after the kill", killed.elapsed());
+        let time = killed.elapsed();
+        println!("seed {seed}: the work was finished {time:.1?} after the kill");
+        times.push(time);
         assert_eq!(members.each_ref().map(uid), uids, "an object was deleted and made again");
         replicas[at] = scene.replica(&format!("{}-{seed}", ["a", "b"][at]));
+    }
+    times.sort_unstable();
+    if let (Some(median), Some(longest)) = (times.get(times.len() / 2), times.last()) {
+        println!("{} kills: median {median:.1?}, longest {longest:.1?}", times.len());
     }
 }

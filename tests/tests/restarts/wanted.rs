@@ -78,7 +78,11 @@ impl Wanted {
         for copy in copies {
             let key = (cluster.to_owned(), copy[0].clone());
             let uid = self.uids.entry(key).or_insert_with(|| copy[2].clone());
-            assert_eq!(*uid, copy[2], "seed {seed}: {} was deleted in {cluster} by nobody", copy[0]);
+            assert_eq!(
+                *uid, copy[2],
+                "seed {seed}: {} was deleted in {cluster} without a delete of a user",
+                copy[0]
+            );
         }
     }
 }

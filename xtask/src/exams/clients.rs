@@ -17,6 +17,9 @@ use crate::workspace;
 /// Time for all checks of one program.
 const TIME_LIMIT: &str = "10m";
 
+/// The commands that get the libraries of a Java program and compile it.
+const MAVEN: &[&[&str]] = &[&["mvn", "--quiet", "--batch-mode", "compile", "dependency:copy-dependencies"]];
+
 /// A language with a client library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
@@ -26,6 +29,8 @@ pub(super) enum Language {
     Node,
     /// fabric8's client (Maven Central).
     Java,
+    /// The official client for Java (Maven Central).
+    JavaOfficial,
 }
 
 impl Language {
@@ -34,6 +39,7 @@ impl Language {
             Self::Python => "python",
             Self::Node => "node",
             Self::Java => "java",
+            Self::JavaOfficial => "java-official",
         }
     }
 
@@ -48,9 +54,12 @@ impl Language {
                 &["installed/bin/python", "exam.py"],
             ),
             Self::Node => (&[&["npm", "install", "--silent", "--no-audit"]], &["node", "exam.mjs"]),
-            Self::Java => (
-                &[&["mvn", "--quiet", "--batch-mode", "compile", "dependency:copy-dependencies"]],
-                &["java", "-cp", "target/classes:target/dependency/*", "dev.portolan.exam.Exam"],
+            Self::Java => {
+                (MAVEN, &["java", "-cp", "target/classes:target/dependency/*", "dev.portolan.exam.Exam"])
+            }
+            Self::JavaOfficial => (
+                MAVEN,
+                &["java", "-cp", "target/classes:target/dependency/*", "dev.portolan.exam.OfficialExam"],
             ),
         }
     }

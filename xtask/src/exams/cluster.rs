@@ -12,10 +12,17 @@ use crate::playground::{self, Playground};
 
 /// Range of Services: Kubernetes' test/cmd asks for addresses in it.
 const SERVICES: &str = "10.0.0.0/24";
-/// The member, with two nodes: some specs need two.
-const MEMBER: &str = "clusters:\n- name: member\n  nodes: [member-1, member-2]\n  podCIDR: 10.10.0.0/16\n  serviceCIDR: 10.0.0.0/24\n";
 /// Life of the administrator's token, in Go's form.
 const TOKEN_LIFE: &str = "24h";
+
+/// What an exam expects of the cluster.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Needs {
+    /// The nodes of a member.
+    pub(super) nodes: &'static [&'static str],
+    /// Further flags of a control plane.
+    pub(super) hub_flags: &'static [&'static str],
+}
 
 /// A running target; it ends with the value.
 pub(super) struct Cluster {
@@ -28,17 +35,26 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Starts the target in `directory`.
-    pub(super) fn start(target: Target, portolan: Option<&Path>, directory: &Path) -> Result<Self> {
+    pub(super) fn start(
+        target: Target,
+        needs: Needs,
+        portolan: Option<&Path>,
+        directory: &Path,
+    ) -> Result<Self> {
         let binary = playground::binary(portolan)?;
         let running = match target {
             Target::Hub => {
                 let listen = format!("127.0.0.1:{}", free_port()?);
                 let arguments = ["--listen", &listen, "--service-cidr", SERVICES];
-                Playground::start(&binary, "server", directory, &arguments)?
+                Playground::start(&binary, "server", directory, &[&arguments[..], needs.hub_flags].concat())?
             }
             Target::Member => {
                 let config = directory.with_extension("yaml");
-                fs::write(&config, MEMBER).with_context(|| format!("cannot write {}", config.display()))?;
+                let nodes = needs.nodes.join(", ");
+                let member = format!(
+                    "clusters:\n- name: member\n  nodes: [{nodes}]\n  podCIDR: 10.10.0.0/16\n  serviceCIDR: {SERVICES}\n"
+                );
+                fs::write(&config, member).with_context(|| format!("cannot write {}", config.display()))?;
                 let config = config.to_str().context("the target directory has no UTF-8 name")?;
                 let network = if can_make_namespaces() { "namespaces" } else { "loopback" };
                 Playground::start(

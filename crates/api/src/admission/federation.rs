@@ -26,7 +26,7 @@ pub(super) fn admit(object: &Value) -> Result<(), Status> {
     }
     for (index, name) in federation.spec.namespaces.iter().flat_map(|one| &one.names).enumerate() {
         if names::is_reserved_namespace(name) {
-            let detail = "is a namespace of the control plane, whose objects are never propagated";
+            let detail = "is a namespace of the control plane, and its objects are never propagated";
             errors.push(FieldError::invalid(format!("spec.namespaces.names[{index}]"), &json!(name), detail));
         }
     }

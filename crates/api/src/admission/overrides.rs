@@ -8,8 +8,8 @@ use super::{deny_for, typed};
 use crate::kind::Kind;
 use crate::policy::protected::{is_protected_path, is_reserved_annotation, is_reserved_label};
 use crate::policy::{
-    ClusterOverridePolicy, FieldPatch, MapOverrider, OverrideOperator, OverridePolicy, OverrideSpec,
-    Overriders,
+    ClusterOverridePolicy, FieldPatch, ImageComponent, ImageOverrider, MapOverrider, OverrideOperator,
+    OverridePolicy, OverrideSpec, Overriders,
 };
 
 /// An override policy of either scope.
@@ -34,9 +34,9 @@ impl Override for ClusterOverridePolicy {
     }
 }
 
-/// Fills in the namespace of selectors, and refuses what cannot be applied.
-pub(super) fn admit<T: Override>(object: &mut Value, namespace: &str) -> Result<(), Status> {
-    let Some(mut policy) = typed::<T>(object) else { return Ok(()) };
+/// Fills in the namespace of selectors, refuses what cannot be applied, and returns warnings.
+pub(super) fn admit<T: Override>(object: &mut Value, namespace: &str) -> Result<Vec<String>, Status> {
+    let Some(mut policy) = typed::<T>(object) else { return Ok(Vec::new()) };
     let spec = policy.spec();
     let mut errors = Vec::new();
     for (index, selector) in spec.resource_selectors.iter_mut().enumerate() {
@@ -58,7 +58,24 @@ pub(super) fn admit<T: Override>(object: &mut Value, namespace: &str) -> Result<
     if !spec.resource_selectors.is_empty() {
         object["spec"]["resourceSelectors"] = json!(spec.resource_selectors);
     }
-    Ok(())
+    let rules = spec.override_rules.iter().enumerate();
+    let of_rules = rules.flat_map(|(index, rule)| {
+        idle_tags(&rule.overriders, &format!("spec.overrideRules[{index}].overriders"))
+    });
+    Ok(of_rules.chain(idle_tags(&spec.overriders, "spec.overriders")).collect())
+}
+
+/// Warnings about tags that no image can have. Karmada ignores them.
+fn idle_tags(overriders: &Overriders, path: &str) -> Vec<String> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_.-:+@".contains(letter);
+    let tags = overriders.image_overrider.iter().enumerate().filter(|(_, overrider)| {
+        overrider.component == ImageComponent::Tag && !overrider.value.chars().all(is_part)
+    });
+    let warning = |(index, overrider): (usize, &ImageOverrider)| {
+        let value = &overrider.value;
+        format!("{path}.imageOverrider[{index}].value has no effect: {value:?} is neither a tag nor a digest")
+    };
+    tags.map(warning).collect()
 }
 
 fn check(spec: &OverrideSpec, errors: &mut Vec<FieldError>) {

@@ -84,6 +84,23 @@ fn check_spread(placement: &Placement, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// Warnings about tolerations that tolerate nothing. Karmada accepts them.
+pub(super) fn idle_tolerations(placement: &Placement) -> Vec<String> {
+    let tolerations = placement.cluster_tolerations.iter().enumerate();
+    let warnings = tolerations.filter_map(|(index, toleration)| {
+        let (operator, effect) = (toleration.operator.as_str(), toleration.effect.as_str());
+        let fault = if !matches!(operator, "" | "Equal" | "Exists") {
+            format!("operator {operator} is unknown; there are Equal and Exists")
+        } else if !matches!(effect, "" | "NoSchedule" | "PreferNoSchedule" | "NoExecute") {
+            format!("no taint has the effect {effect}; there are NoSchedule, PreferNoSchedule and NoExecute")
+        } else {
+            return None;
+        };
+        Some(format!("spec.placement.clusterTolerations[{index}] tolerates nothing: {fault}"))
+    });
+    warnings.collect()
+}
+
 /// Only what a cluster has can be selected by field.
 pub(super) fn check_affinity(affinity: &ClusterAffinity, path: &str, errors: &mut Vec<FieldError>) {
     let Some(selector) = &affinity.field_selector else { return };

@@ -94,7 +94,8 @@ fn warnings(spec: &PropagationSpec) -> Vec<String> {
     let association = spec
         .association
         .then(|| "spec.association is deprecated and has no effect; use spec.propagateDeps".to_owned());
-    empty.chain(ignored).chain(association).collect()
+    let tolerations = placement::idle_tolerations(&spec.placement);
+    empty.chain(ignored).chain(association).chain(tolerations).collect()
 }
 
 fn selectors_with_name_and_labels(spec: &PropagationSpec) -> impl Iterator<Item = usize> {

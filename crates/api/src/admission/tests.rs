@@ -90,6 +90,16 @@ fn what_a_policy_says_without_effect_is_a_warning() {
             policy(json!({"association": true})),
             vec!["spec.association is deprecated and has no effect; use spec.propagateDeps"],
         ),
+        (
+            policy(json!({"placement": {"clusterTolerations": [
+                {"key": "a", "operator": "Exists", "effect": "NoSchedule"}, {"key": "a", "value": "b"},
+                {"key": "a", "operator": "Exist"}, {"key": "a", "effect": "NoSchdule"}]}})),
+            vec![
+                "spec.placement.clusterTolerations[2] tolerates nothing: operator Exist is unknown; there are Equal and Exists",
+                "spec.placement.clusterTolerations[3] tolerates nothing: no taint has the effect NoSchdule; there are \
+                 NoSchedule, PreferNoSchedule and NoExecute",
+            ],
+        ),
     ];
     for (spec, want) in cases {
         let mut object = object("PropagationPolicy", spec);
@@ -430,6 +440,21 @@ fn overrides_of_identity_are_refused() {
 fn warnings(name: &str, spec: Value) -> Vec<String> {
     let mut object = object(name, spec);
     admit(Operation::Create, &kind(name), "shop", &mut object, None, String::new).expect("accepted")
+}
+
+#[test]
+fn tags_that_no_image_can_have_are_told() {
+    let tag = |value: &str| {
+        let overrider = json!({"component": "Tag", "operator": "replace", "value": value});
+        json!({"overrideRules": [{"overriders": {"imageOverrider": [overrider]}}]})
+    };
+    for value in ["1.27", "1.27-alpine_3", "sha256:0123456789abcdef0123456789abcdef", ""] {
+        assert!(warnings("OverridePolicy", tag(value)).is_empty(), "{value}");
+    }
+    let told = warnings("OverridePolicy", tag("bad tag!"));
+    let want =
+        "spec.overrideRules[0].overriders.imageOverrider[0].value has no effect: \"bad tag!\" is neither";
+    assert!(told[0].starts_with(want), "{told:?}");
 }
 
 #[test]

@@ -24,7 +24,9 @@ pub(super) fn answer(
     headers: &HeaderMap,
     query: &Query,
 ) -> Result<Response<Body>, Status> {
-    if method != Method::GET {
+    // Load balancers and monitors ask with HEAD as well.
+    let takes_head = health::is_probe(path) || path == "/metrics";
+    if method != Method::GET && !(method == Method::HEAD && takes_head) {
         return Err(method_not_allowed());
     }
     if let Some(response) = health::answer(path, query, |probe| checks(server, probe)) {

@@ -1,7 +1,5 @@
-//! OpenAPI v2: one document with the definitions of all kinds, made from the documents of version 3 at the first request.
-//!
-//! It has no paths: clients that read types from version 2 (Terraform, `kubectl explain --output=plaintext-openapiv2`) look
-//! for definitions only.
+//! OpenAPI v2: one document with the paths and definitions of all kinds, made from the documents of version 3 at the first
+//! request.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -33,27 +31,51 @@ struct Documents {
     protobuf: Encoded,
 }
 
-/// Encoded entries of a document: `"name":{…},` in JSON, messages in protobuf.
+/// Encoded entries of one part of a document: `"name":{…},` in JSON, messages in protobuf.
 #[derive(Debug, Default)]
-struct Definitions {
-    names: BTreeSet<String>,
+struct Entries {
     json: Vec<u8>,
     protobuf: Vec<u8>,
 }
 
-/// The definitions of built-in kinds.
-static BUILTIN: LazyLock<Definitions> = LazyLock::new(|| {
-    let mut definitions = Definitions::default();
+/// The parts of a document.
+#[derive(Debug, Default)]
+struct Parts {
+    names: BTreeSet<String>,
+    definitions: Entries,
+    paths: Entries,
+}
+
+/// The parts for built-in kinds.
+static BUILTIN: LazyLock<Parts> = LazyLock::new(|| {
+    let mut parts = Parts::default();
     for group_version in builtin::group_versions() {
         let document = builtin::openapi(&group_version).unwrap_or_default();
         let document: Value = serde_json::from_slice(&document).unwrap_or_default();
-        definitions.add(&document);
+        parts.add(&document);
     }
-    definitions
+    parts
 });
 
-impl Definitions {
-    /// Adds the schemas of a document of version 3 that are not there yet.
+impl Entries {
+    fn add(&mut self, name: &str, value: &Value, message: &[u8]) {
+        self.json.extend_from_slice(format!("{}:{value},", json!(name)).as_bytes());
+        self.protobuf.extend_from_slice(message);
+    }
+
+    /// An object of JSON with the entries of both.
+    fn object(&self, others: &Self) -> Vec<u8> {
+        let mut json = [&b"{"[..], &self.json, &others.json].concat();
+        if json.last() == Some(&b',') {
+            json.pop();
+        }
+        json.push(b'}');
+        json
+    }
+}
+
+impl Parts {
+    /// Adds the paths of a document of version 3, and its schemas that are not there yet.
     fn add(&mut self, document: &Value) {
         let schemas = document["components"]["schemas"].as_object();
         for (name, schema) in schemas.into_iter().flatten() {
@@ -61,9 +83,12 @@ impl Definitions {
                 continue;
             }
             let definition = openapi_v2::definition(schema);
-            self.json.extend_from_slice(format!("{}:{definition},", json!(name)).as_bytes());
-            self.protobuf.extend(openapi_v2::named_definition(name, &definition));
+            self.definitions.add(name, &definition, &openapi_v2::named_definition(name, &definition));
             self.names.insert(name.clone());
+        }
+        for (path, item) in document["paths"].as_object().into_iter().flatten() {
+            let item = openapi_v2::path_item(item);
+            self.paths.add(path, &item, &openapi_v2::named_path(path, &item));
         }
     }
 }
@@ -92,21 +117,23 @@ impl Version2 {
 
 impl Documents {
     fn new(version: &str, custom: &[Value]) -> Self {
-        let mut added = Definitions { names: BUILTIN.names.clone(), ..Definitions::default() };
+        let mut added = Parts { names: BUILTIN.names.clone(), ..Parts::default() };
         custom.iter().for_each(|document| added.add(document));
-        let protobuf = [&BUILTIN.protobuf[..], &added.protobuf].concat();
+        let both = |builtin: &Entries, added: &Entries| [&builtin.protobuf[..], &added.protobuf].concat();
+        let paths = both(&BUILTIN.paths, &added.paths);
+        let definitions = both(&BUILTIN.definitions, &added.definitions);
         let info = json!({ "title": TITLE, "version": version });
-        let mut json =
-            format!("{{\"swagger\":\"2.0\",\"info\":{info},\"paths\":{{}},\"definitions\":{{").into_bytes();
-        json.extend_from_slice(&BUILTIN.json);
-        json.extend_from_slice(&added.json);
-        if json.last() == Some(&b',') {
-            json.pop();
-        }
-        json.extend_from_slice(b"}}");
+        let json = [
+            format!("{{\"swagger\":\"2.0\",\"info\":{info},\"paths\":").as_bytes(),
+            &BUILTIN.paths.object(&added.paths),
+            b",\"definitions\":",
+            &BUILTIN.definitions.object(&added.definitions),
+            b"}",
+        ]
+        .concat();
         Self {
             json: compressed(&json),
-            protobuf: compressed(&openapi_v2::document(TITLE, version, &protobuf)),
+            protobuf: compressed(&openapi_v2::document(TITLE, version, &paths, &definitions)),
         }
     }
 }
@@ -130,12 +157,17 @@ mod tests {
     async fn every_kind_has_a_definition() {
         let custom = || {
             vec![json!({ "components": { "schemas": { "com.example.v1.Widget": {
-                "type": "object", "properties": { "a": { "type": "string", "nullable": true } } } } } })]
+                "type": "object", "properties": { "a": { "type": "string", "nullable": true } } } } },
+                "paths": { "/apis/example.com/v1/widgets": { "get": { "operationId": "list" } } } })]
         };
         let response = Version2::default().answer("v1", custom, &HeaderMap::new());
         let body = response.into_body().collect().await.unwrap().to_bytes();
         let document: Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!((&document["swagger"], &document["paths"]), (&json!("2.0"), &json!({})));
+        assert_eq!(document["swagger"], "2.0");
+        let patched = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+        assert_eq!(patched["x-kubernetes-group-version-kind"]["kind"], "Deployment");
+        assert_eq!(patched["parameters"][0]["name"], "dryRun");
+        assert_eq!(document["paths"]["/apis/example.com/v1/widgets"]["get"]["operationId"], "list");
         let definitions = document["definitions"].as_object().unwrap();
         assert_eq!(
             definitions["io.k8s.api.apps.v1.Deployment"]["properties"]["metadata"]["$ref"],

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::metadata;
 use crate::access::CoreObjects;
+use crate::admission::BuiltinPlugin;
 use crate::allocation::Reservation;
 use crate::auth::Directory as _;
 use crate::call::Call;
@@ -41,8 +42,7 @@ pub(super) fn claim(
         let taken = services.allocate(object, old, is_dry_run);
         return taken.map(Some).map_err(|errors| resource.invalid(metadata::name_of(object), &errors));
     }
-    // Without an issuer there are no service account tokens.
-    if resource.is("", "pods") && old.is_none() && server.authentication.issuer().is_some() {
+    if resource.is("", "pods") && old.is_none() && attaches_accounts(server) {
         attach_account(call, object)?;
         resource.strategy().apply_defaults(object);
     }
@@ -53,7 +53,7 @@ pub(super) fn claim(
 /// its namespace, and clients create pods at once (kubernetes plugin/pkg/admission/serviceaccount `getServiceAccount`).
 pub(super) async fn await_default_account(call: &Call, object: &Value) {
     if !call.resource.is("", "pods")
-        || call.server.authentication.issuer().is_none()
+        || !attaches_accounts(&call.server)
         || account::account_name(object) != DEFAULT_ACCOUNT
     {
         return;
@@ -68,6 +68,12 @@ pub(super) async fn await_default_account(call: &Call, object: &Value) {
         }
         tokio::time::sleep(ACCOUNT_POLL_INTERVAL).await;
     }
+}
+
+/// Whether new pods get an account. Without an issuer there are no service account tokens.
+fn attaches_accounts(server: &Server) -> bool {
+    server.authentication.issuer().is_some()
+        && !server.disabled_admission.contains(&BuiltinPlugin::ServiceAccount)
 }
 
 fn attach_account(call: &Call, pod: &mut Value) -> Result<(), Status> {

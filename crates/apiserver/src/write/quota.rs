@@ -34,7 +34,7 @@ pub(super) async fn commit_charged(
         let own: Vec<_> = batch.writes.iter().map(|write| write.key().clone()).collect();
         for (item, record) in charges {
             batch.guards.push(Guard::Unchanged(item.key.clone(), item.modified));
-            // The object is the last write, whose version is returned.
+            // The object is the last write: its version is returned.
             batch.writes.insert(0, Write::Put(item.key, record));
         }
         match commit(&call.server, batch).await {

@@ -9,7 +9,7 @@ use http::Request;
 use http_body_util::Full;
 use portolan_apiserver::auth::Authentication;
 use portolan_apiserver::auth::token::{Issuer, SigningKey};
-use portolan_apiserver::{ApiServer, Config};
+use portolan_apiserver::{ApiServer, BuiltinPlugin, Config};
 use portolan_store::Store;
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
@@ -23,12 +23,18 @@ const BOOTSTRAP: &str = "/api/v1/namespaces/kube-system/secrets";
 const CLUSTER_INFO: &str = "/api/v1/namespaces/kube-public/configmaps/cluster-info";
 
 async fn start() -> Cluster {
+    start_without(&[]).await
+}
+
+/// A server with these built-in admission plugins turned off.
+async fn start_without(plugins: &[BuiltinPlugin]) -> Cluster {
     let random = SystemRandom::new();
     let key = SigningKey::from_pkcs8(&SigningKey::generate(&random).unwrap(), &random).unwrap();
     let config = Config {
         authentication: Authentication::default().with_issuer(Issuer::new("https://issuer", key)),
         root_ca: Some("the CA".to_owned()),
         cluster_info: Some("clusters: []\n".to_owned()),
+        disabled_admission: plugins.iter().copied().collect(),
         ..Config::default()
     };
     Cluster::of(ApiServer::start(config, Store::in_memory()).await.unwrap())
@@ -188,4 +194,22 @@ async fn malformed_authorization_headers() {
         .await
         .unwrap()
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_new_pod_gets_no_account_when_that_admission_is_off() {
+    const PODS: &str = "/api/v1/namespaces/default/pods";
+    let pod =
+        json!({ "metadata": { "name": "p" }, "spec": { "containers": [{ "name": "c", "image": "i" }] } });
+    let cluster = start().await;
+    cluster.post(ACCOUNTS, &json!({ "metadata": { "name": "default" } })).await;
+    let created = cluster.post(PODS, &pod).await;
+    assert_eq!((created.code, &created.body["spec"]["serviceAccountName"]), (201, &json!("default")));
+    assert_eq!(created.body["spec"]["volumes"].as_array().map(Vec::len), Some(1));
+    // No account is needed either.
+    let cluster = start_without(&[BuiltinPlugin::ServiceAccount]).await;
+    let created = cluster.post(PODS, &pod).await;
+    assert_eq!(created.code, 201, "{}", created.text);
+    assert_eq!(created.body["spec"].get("serviceAccountName"), None);
+    assert_eq!(created.body["spec"].get("volumes"), None);
 }

@@ -150,3 +150,15 @@ async fn aggregated_rules_are_written_into_the_role() {
         cluster.eventually(&format!("{path}/{name}"), |answer| has_rule(&answer.body["rules"])).await;
     }
 }
+
+#[tokio::test]
+async fn head_is_answered_without_content() {
+    let cluster = Cluster::start().await;
+    for (path, code) in [("/healthz", 200), ("/livez/ping", 200), ("/version", 405), (CONFIG_MAPS, 405)] {
+        let (whole, head) = (cluster.get(path).await, cluster.send("HEAD", path, &[], "").await);
+        assert_eq!((head.code, head.text.as_str()), (code, ""), "{path}");
+        if code == whole.code {
+            assert_eq!(head.headers["content-length"], whole.text.len().to_string(), "{path}");
+        }
+    }
+}

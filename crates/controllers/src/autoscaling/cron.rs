@@ -1,11 +1,13 @@
 //! CronFederatedHPAs: executes their rules when they are due.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use portolan_api::Kind;
-use portolan_api::autoscaling::{CronFederatedHPA, ExecutionHistory, FederatedHPA};
+use portolan_api::autoscaling::{CronFederatedHPA, ExecutionHistory, FederatedHPA, ScaleTargetReference};
 use portolan_object::ObjectKey;
 use portolan_plan::autoscaling::cron::{CronPlan, Due, LimitsError, limits, plan, record};
 use portolan_runtime::client::{BoxError, Patch};
@@ -26,6 +28,8 @@ struct CronAutoscalers {
     hub: Hub,
     pipeline: Pipeline,
     autoscalers: Cache<CronFederatedHPA>,
+    /// Autoscalers with a target that was not looked at yet.
+    unchecked: Arc<Mutex<BTreeSet<ObjectKey>>>,
 }
 
 /// Why a rule failed.
@@ -61,10 +65,17 @@ pub(super) fn start(hub: &Hub, pipeline: &Pipeline) {
         if !autoscalers.synced().await {
             return;
         }
-        let changed = queue.clone();
-        autoscalers.observe(move |change| changed.add(change.key.clone()));
+        let unchecked: Arc<Mutex<BTreeSet<ObjectKey>>> = Arc::default();
+        let (changed, noted) = (queue.clone(), unchecked.clone());
+        autoscalers.observe(move |change| {
+            let target = |one: &Arc<CronFederatedHPA>| one.spec.scale_target_ref.clone();
+            if change.new.is_some() && change.old.as_ref().map(target) != change.new.as_ref().map(target) {
+                noted.lock().insert(change.key.clone());
+            }
+            changed.add(change.key.clone());
+        });
         let scope = hub.scope.clone();
-        let reconciler = CronAutoscalers { hub, pipeline, autoscalers };
+        let reconciler = CronAutoscalers { hub, pipeline, autoscalers, unchecked };
         driver::run(Arc::new(reconciler), &queue, WORKERS, &scope);
     });
 }
@@ -77,11 +88,48 @@ impl Reconciler for CronAutoscalers {
         if autoscaler.metadata.is_deleting() {
             return Outcome::Done;
         }
+        let is_unchecked = self.unchecked.lock().remove(key);
+        if is_unchecked {
+            self.check_target(key, &autoscaler).await;
+        }
         self.execute_due(key, &autoscaler).await.into()
     }
 }
 
 impl CronAutoscalers {
+    /// Says at once that no rule will be able to scale the target, not only when the first one is due.
+    async fn check_target(&self, key: &ObjectKey, autoscaler: &CronFederatedHPA) {
+        match self.target_fault(autoscaler).await {
+            Ok(None) => {}
+            Ok(Some(fault)) => {
+                let message =
+                    format!("spec.scaleTargetRef: {fault}; until this is corrected, every rule fails");
+                self.warn(autoscaler, "TargetNotScalable", message);
+            }
+            // It is looked at again in the next pass.
+            Err(_) => {
+                self.unchecked.lock().insert(key.clone());
+            }
+        }
+    }
+
+    async fn target_fault(&self, autoscaler: &CronFederatedHPA) -> Result<Option<String>, ClientError> {
+        let target = &autoscaler.spec.scale_target_ref;
+        let namespace = &autoscaler.metadata.namespace;
+        if is_autoscaler(target) {
+            let key = ObjectKey::namespaced(&**namespace, &*target.name);
+            return match self.hub.client.kind::<FederatedHPA>().get(&key).await {
+                Ok(_) => Ok(None),
+                Err(error) if error.is_not_found() => Ok(Some(format!("FederatedHPA {key} does not exist"))),
+                Err(error) => Err(error),
+            };
+        }
+        match Workload::find(&self.hub.client, &self.pipeline, namespace, target) {
+            Ok(workload) => workload.fault().await,
+            Err(error) => Ok(Some(error.to_string())),
+        }
+    }
+
     async fn execute_due(&self, key: &ObjectKey, autoscaler: &CronFederatedHPA) -> Result<Outcome, BoxError> {
         let now = self.hub.clock.now();
         let CronPlan { due, mut histories, wake, faults } =
@@ -107,9 +155,7 @@ impl CronAutoscalers {
     async fn execute(&self, autoscaler: &CronFederatedHPA, due: &Due) -> Result<(), ExecutionError> {
         let target = &autoscaler.spec.scale_target_ref;
         let namespace = &autoscaler.metadata.namespace;
-        let is_autoscaler = target.kind == FederatedHPA::KIND
-            && target.api_version.split('/').next() == Some(FederatedHPA::GROUP);
-        if is_autoscaler {
+        if is_autoscaler(target) {
             let api = self.hub.client.kind::<FederatedHPA>();
             let key = ObjectKey::namespaced(&**namespace, &*target.name);
             let found = api.get(&key).await?;
@@ -153,6 +199,11 @@ impl CronAutoscalers {
     fn warn(&self, autoscaler: &CronFederatedHPA, reason: &str, message: String) {
         self.hub.events.record(Regarding::kind(autoscaler), Severity::Warning, reason, message);
     }
+}
+
+/// Whether the target is a FederatedHPA, of which rules change the limits.
+fn is_autoscaler(target: &ScaleTargetReference) -> bool {
+    target.kind == FederatedHPA::KIND && target.api_version.split('/').next() == Some(FederatedHPA::GROUP)
 }
 
 fn time_until(wake: Timestamp, now: Timestamp) -> Duration {

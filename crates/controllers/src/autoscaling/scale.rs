@@ -56,6 +56,23 @@ impl Workload {
         })
     }
 
+    /// Why it cannot be scaled; `None` if it can.
+    pub(super) async fn fault(&self) -> Result<Option<String>, ClientError> {
+        let (kind, key) = (&self.kind.kind, &self.key);
+        match self.scale().await {
+            Ok(_) => Ok(None),
+            Err(ScaleError::Missing { .. }) => match self.api.get(key).await {
+                Ok(_) => {
+                    Ok(Some(format!("{kind} {key} cannot be scaled: its kind has no scale subresource")))
+                }
+                Err(error) if error.is_not_found() => Ok(Some(format!("{kind} {key} does not exist"))),
+                Err(error) => Err(error),
+            },
+            Err(ScaleError::Client(error)) => Err(error),
+            Err(error) => Ok(Some(error.to_string())),
+        }
+    }
+
     /// Writes the replicas of a scale that was read. Another write in between is a conflict.
     pub(super) async fn write(&self, mut scale: Object, replicas: i32) -> Result<(), ScaleError> {
         scale.0["spec"]["replicas"] = json!(replicas);

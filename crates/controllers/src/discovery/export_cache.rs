@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 use portolan_object::ObjectKey;
 
-use super::set_import::SetExports;
+use super::set_exports::SetExports;
 
 /// Exports of one service by set; a Vec, because there is nearly always one set.
 type BySet = Vec<(String, Arc<SetExports>)>;

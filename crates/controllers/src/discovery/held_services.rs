@@ -12,7 +12,7 @@ use portolan_plan::import_marks::set_import_of;
 use portolan_runtime::client::Selection;
 
 use super::importer::{ImportError, Importer};
-use super::set_import::SetExports;
+use super::set_exports::SetExports;
 use super::site::service_resource;
 use crate::missing::ignore_missing;
 

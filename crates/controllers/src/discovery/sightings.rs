@@ -22,7 +22,11 @@ struct Seen {
     renewed: Option<Duration>,
     /// By the label of the exporting cluster.
     sights: BTreeMap<String, Sight>,
+    failing: BTreeSet<Failing>,
 }
+
+/// An import with failing endpoints, and the label of their cluster.
+pub(super) type Failing = (ObjectKey, String);
 
 impl Seen {
     fn is_recent(&self, now: Duration) -> bool {
@@ -42,17 +46,31 @@ impl Sightings {
         }
         let mut sightings = self.0.lock();
         let agents = sightings.entry(importer.clone()).or_default();
-        let Some(lease) = &change.new else { return agents.remove(&change.key).is_some() };
+        let before = agents.remove(&change.key);
+        let Some(lease) = &change.new else { return before.is_some() };
         let renewal = |lease: &Object| lease.str_at(&["spec", "renewTime"]).to_owned();
         let is_renewed = change.old.as_deref().is_some_and(|old| renewal(old) != renewal(lease));
-        let sources = ProbeReport::of_lease(lease).unwrap_or_default().sources;
-        let sights = sources.into_iter().map(|source| (source.cluster, source.sight)).collect();
-        let before = agents.remove(&change.key);
+        let report = ProbeReport::of_lease(lease).unwrap_or_default();
+        let failing = failing(&report);
+        let sights = report.sources.into_iter().map(|source| (source.cluster, source.sight)).collect();
         let known = before.as_ref().and_then(|seen| seen.renewed);
         let renewed = if is_renewed { Some(now) } else { known };
-        let is_new = before.is_none_or(|before| before.sights != sights) || known.is_none() && is_renewed;
-        agents.insert(change.key.clone(), Seen { renewed, sights });
+        let is_same = |before: &Seen| before.sights == sights && before.failing == failing;
+        let is_new = !before.as_ref().is_some_and(is_same) || known.is_none() && is_renewed;
+        agents.insert(change.key.clone(), Seen { renewed, sights, failing });
         is_new
+    }
+
+    /// The imports of each member with endpoints that fail for every agent of it, with the label of their cluster.
+    pub(super) fn failing(&self, now: Duration) -> BTreeSet<(ClusterName, Failing)> {
+        let sightings = self.0.lock();
+        let of_members = sightings.iter().flat_map(|(importer, agents)| {
+            let recent: Vec<&Seen> = agents.values().filter(|seen| seen.is_recent(now)).collect();
+            let first = recent.first().into_iter().flat_map(|seen| &seen.failing);
+            let all = first.filter(|failing| recent.iter().all(|seen| seen.failing.contains(*failing)));
+            all.map(|failing| (importer.clone(), failing.clone())).collect::<Vec<_>>()
+        });
+        of_members.collect()
     }
 
     /// Forgets a member that left.
@@ -83,6 +101,12 @@ impl Sightings {
         members.collect()
     }
 
+    /// Whether a member has an agent with results that are not too old.
+    pub(super) fn is_recent(&self, importer: &ClusterName, now: Duration) -> bool {
+        let sightings = self.0.lock();
+        sightings.get(importer).is_some_and(|agents| agents.values().any(|seen| seen.is_recent(now)))
+    }
+
     /// All importing members with the sources that their agents have seen, also long ago.
     pub(super) fn pairs(&self) -> BTreeSet<(ClusterName, String)> {
         let sightings = self.0.lock();
@@ -104,6 +128,17 @@ impl Sightings {
         });
         suspects.collect()
     }
+}
+
+/// The imports of a report with failing endpoints, each with the label of their cluster.
+fn failing(report: &ProbeReport) -> BTreeSet<Failing> {
+    let services = report.sources.iter().flat_map(|source| {
+        let failing = source.services.iter().filter(|service| service.is_failing);
+        failing.map(|service| {
+            (ObjectKey::namespaced(&*service.namespace, &*service.name), source.cluster.clone())
+        })
+    });
+    services.collect()
 }
 
 /// Several agents of a cluster look from different nodes: the best sight counts.
@@ -128,6 +163,34 @@ mod tests {
         let report = json!({ "sources": [{ "cluster": "east", "sight": sight }] }).to_string();
         Arc::new(Object(json!({ "metadata": { "namespace": "portolan-system", "name": name,
             "annotations": { "portolan.dev/probes": report } }, "spec": { "renewTime": renewed } })))
+    }
+
+    fn failing_lease(name: &str, renewed: &str, services: &[&str]) -> Arc<Object> {
+        let service = |name: &&str| json!({ "namespace": "shop", "name": name, "isFailing": true });
+        let services: Vec<_> = services.iter().map(service).collect();
+        let report = json!({ "sources": [{ "cluster": "east", "services": services }] }).to_string();
+        Arc::new(Object(json!({ "metadata": { "namespace": "portolan-system", "name": name,
+            "annotations": { "portolan.dev/probes": report } }, "spec": { "renewTime": renewed } })))
+    }
+
+    #[test]
+    fn endpoints_fail_when_every_agent_that_counts_says_so() {
+        let (sightings, west) = (Sightings::default(), ClusterName::new("west"));
+        let second = Duration::from_secs;
+        let fails = |now: u64| !sightings.failing(second(now)).is_empty();
+        let renew = |name: &str, from: &[&str], to: &[&str], at: u64| {
+            let change = change(Some(failing_lease(name, "t0", from)), Some(failing_lease(name, "t1", to)));
+            sightings.note(&west, &change, second(at))
+        };
+        sightings.note(&west, &change(None, Some(failing_lease("a", "t0", &["web"]))), second(0));
+        assert!(!fails(0), "found at the start");
+        assert!(renew("a", &["web"], &["web"], 1));
+        assert!(fails(1) && !fails(20), "only while it is renewed");
+        assert!(!renew("a", &["web"], &["web"], 2), "nothing new");
+        renew("b", &[], &[], 3);
+        assert!(!fails(3), "another agent gets good answers");
+        assert!(renew("b", &[], &["web"], 4));
+        assert!(fails(4));
     }
 
     fn change(old: Option<Arc<Object>>, new: Option<Arc<Object>>) -> Change<Object> {

@@ -35,6 +35,10 @@ impl Discovery {
         let policies = policies_of(service, of_namespace.iter().map(AsRef::as_ref));
         let policy = policies.first().copied();
         let mut withdrawn = self.withdrawn(site);
+        let failing = match policy.is_some_and(|policy| policy.spec.http_probe.is_some()) {
+            true => self.withdrawals.failing(importer, service),
+            false => BTreeSet::new(),
+        };
         // The usual case, for every changed endpoint in every importing member: it does not go through the clusters.
         if policies.is_empty() && withdrawn.is_empty() && self.drained.read().is_empty() {
             return Routing::default();
@@ -60,6 +64,7 @@ impl Discovery {
                 let lost = not_ready_since(cluster).filter(|_| acts_on_silence && self.is_unseen(&name));
                 exporting.state = ExporterState {
                     withdrawn: failed.as_ref().map(|(cause, _)| *cause),
+                    is_failing: failing.contains(&exporting.label),
                     is_unseen: lost.is_some(),
                     is_drained: drained.is_some(),
                 };

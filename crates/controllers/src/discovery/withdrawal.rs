@@ -10,7 +10,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::probes::Sight;
-use portolan_object::ObjectKey;
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::discovery::http_probe;
+use portolan_plan::discovery::probing::service_of;
 use portolan_plan::discovery::usage::Usage;
 use portolan_plan::discovery::withdrawal::{Cause, Contact, Decision, Facts, Timing};
 use portolan_runtime::events::{Regarding, Severity};
@@ -20,6 +22,7 @@ use tokio::sync::Notify;
 
 use super::Discovery;
 use super::exporter_names::ExporterNames;
+use super::sightings::{Failing, MAX_AGE};
 use super::site::Site;
 
 /// Time for an API server to answer before the contact counts as lost.
@@ -36,6 +39,25 @@ struct Held {
     since: String,
 }
 
+/// How an imported EndpointSlice was used by an earlier run.
+struct Mark<'a> {
+    slice: &'a Object,
+    source: &'a str,
+    is_probed: bool,
+    is_withdrawn: bool,
+}
+
+impl<'a> Mark<'a> {
+    fn of_slice(slice: &'a Object) -> Option<Self> {
+        Some(Self {
+            slice,
+            source: slice.label(SOURCE_CLUSTER)?,
+            is_probed: http_probe::of_slice(slice).is_some(),
+            is_withdrawn: Usage::of_slice(slice) == Usage::Withdraw,
+        })
+    }
+}
+
 /// The decisions, by importing cluster and label of the exporter.
 #[derive(Default)]
 pub(super) struct Withdrawals {
@@ -43,6 +65,10 @@ pub(super) struct Withdrawals {
     /// Members with imported EndpointSlices that were looked at for decisions of an earlier run.
     inherited: Mutex<BTreeSet<ClusterName>>,
     contacts: Mutex<BTreeMap<ClusterName, Contact>>,
+    /// Imports with endpoints that fail their HTTP probe, by importing cluster.
+    failing: Mutex<BTreeSet<(ClusterName, Failing)>>,
+    /// Those that marks of an earlier run show. They hold until an agent tells more, and no longer than until this time.
+    inherited_failing: Mutex<BTreeMap<(ClusterName, Failing), Duration>>,
     asking: Mutex<BTreeSet<ClusterName>>,
     changed: Notify,
 }
@@ -57,14 +83,24 @@ impl Withdrawals {
     pub(super) fn forget(&self, cluster: &ClusterName) {
         self.decisions.lock().retain(|(importer, _), _| importer != cluster);
         self.inherited.lock().remove(cluster);
+        self.inherited_failing.lock().retain(|(importer, _), _| importer != cluster);
         self.contacts.lock().remove(cluster);
     }
 
+    /// The clusters, by label, with endpoints of a service that fail their HTTP probe in an importing cluster.
+    pub(super) fn failing(&self, importer: &ClusterName, service: &ObjectKey) -> BTreeSet<String> {
+        let failing = self.failing.lock();
+        let of_service = failing.iter().filter(|(cluster, (key, _))| cluster == importer && key == service);
+        of_service.map(|(_, (_, source))| source.clone()).collect()
+    }
+
     fn is_pending(&self) -> bool {
-        self.decisions
-            .lock()
-            .values()
-            .any(|held| held.decision.is_pending() || held.decision.withdrawn.is_some())
+        !self.inherited_failing.lock().is_empty()
+            || self
+                .decisions
+                .lock()
+                .values()
+                .any(|held| held.decision.is_pending() || held.decision.withdrawn.is_some())
     }
 }
 
@@ -112,14 +148,23 @@ impl Discovery {
             return;
         }
         let slices = site.slice_cache().list();
+        let marks = slices.iter().filter_map(|slice| Mark::of_slice(slice));
+        let (probed, others): (Vec<Mark<'_>>, Vec<Mark<'_>>) = marks.partition(|mark| mark.is_probed);
+        let is_alone = |mark: &&Mark<'_>| !others.iter().any(|other| other.source == mark.source);
+        // Endpoints that fail their HTTP probe have the same mark: what is probed in other ways tells of the cluster.
+        let dead = others.iter().chain(probed.iter().filter(is_alone)).filter(|mark| mark.is_withdrawn);
         let mut decisions = self.withdrawals.decisions.lock();
-        for slice in slices.iter().filter(|slice| Usage::of_slice(slice) == Usage::Withdraw) {
-            let Some(source) = slice.label(SOURCE_CLUSTER) else { continue };
-            decisions.entry((importer.clone(), source.to_owned())).or_insert_with(|| Held {
+        for mark in dead {
+            decisions.entry((importer.clone(), mark.source.to_owned())).or_insert_with(|| Held {
                 decision: Decision::inherited(Usage::Withdraw),
                 since: crate::time::rfc3339(&self.clock),
             });
         }
+        let until = self.clock.elapsed() + MAX_AGE;
+        let failing = probed.iter().filter(|mark| mark.is_withdrawn);
+        let failing = failing.filter_map(|mark| Some((service_of(mark.slice)?, mark.source.to_owned())));
+        let mut inherited = self.withdrawals.inherited_failing.lock();
+        inherited.extend(failing.map(|failing| ((importer.clone(), failing), until)));
     }
 
     /// Clusters that an agent sees less than well, and those with withdrawn endpoints.
@@ -191,10 +236,30 @@ impl Discovery {
                 changed.insert((importer, exporter));
             }
         }
+        self.follow_failing(now);
         for (importer, exporter) in changed {
             self.report_withdrawn(&importer);
             self.queue_imports_of(&importer, &exporter);
             self.queue_exports_of(&exporter);
+        }
+    }
+
+    /// Queues the services with endpoints that begin or cease to fail their HTTP probe.
+    fn follow_failing(&self, now: Duration) {
+        let mut failing = self.sightings.failing(now);
+        let mut inherited = self.withdrawals.inherited_failing.lock();
+        inherited.retain(|(importer, _), until| now < *until && !self.sightings.is_recent(importer, now));
+        failing.extend(inherited.keys().cloned());
+        drop(inherited);
+        let before = std::mem::replace(&mut *self.withdrawals.failing.lock(), failing.clone());
+        for (importer, (service, source)) in before.symmetric_difference(&failing) {
+            let fails = failing.contains(&(importer.clone(), (service.clone(), source.clone())));
+            tracing::info!(%importer, exporter = source, %service, fails, "HTTP probes of endpoints");
+            let Some(site) = self.site(importer) else { continue };
+            site.imports_queue().add(service.clone());
+            site.dispatch_queue().add(service.clone());
+            let exporting = self.all_sites().into_iter().filter(|site| site.exports_service(service));
+            exporting.for_each(|site| site.exports_queue().add(service.clone()));
         }
     }
 

@@ -66,6 +66,10 @@ pub async fn facts(
         Ok(None) if resource.namespaced => namesakes(hub, resource, &key).await,
         _ => Vec::new(),
     };
+    let warnings = match (&template, &binding) {
+        (Ok(Some(template)), Ok(None)) => warnings(hub, template).await,
+        _ => Ok(Vec::new()),
+    };
     let works = works(hub, &resource.gvk, &key, &binding, &clusters).await;
     let priority_classes = priority_classes(hub, policies.as_deref().unwrap_or_default()).await;
     let mut facts = Facts {
@@ -78,6 +82,7 @@ pub async fn facts(
         policies,
         overrides,
         priority_classes,
+        warnings,
         binding,
         clusters,
         works,

@@ -138,11 +138,10 @@ impl Namespaces {
     /// Whether the API server has no object in a namespace. A cache may not have seen one yet that was created just before the
     /// namespace was deleted; it would be left behind, in a namespace that does not exist.
     async fn is_empty(&self, namespace: &str) -> Result<bool, ClientError> {
-        let selection = Selection::namespace(namespace);
         for cache in self.everything.all().into_iter().filter(|cache| cache.resource().namespaced) {
-            let listed = self.client.resource::<Object>(cache.resource()).list(&selection).await;
+            let is_empty = self.client.resource::<Object>(cache.resource()).is_empty(namespace).await;
             // The kind may have gone since.
-            if ignore_missing(listed)?.is_some_and(|list| !list.items.is_empty()) {
+            if ignore_missing(is_empty)? == Some(false) {
                 return Ok(false);
             }
         }

@@ -1,7 +1,6 @@
 //! Rounds of probes: which endpoints are connected to, and what is noted of each answer.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,14 +8,14 @@ use std::time::Duration;
 use portolan_api::probes::{MAX_SERVICES, ProbeReport, ServiceReport, Sight, SourceReport};
 use portolan_net::Clock;
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::discovery::http_probe::Trial;
 use portolan_plan::discovery::probing::{History, Round, Target, targets};
 use portolan_runtime::Cache;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{
-    CONNECT_TIMEOUT, Connect, INTERVAL, PROBES_PER_ROUND, PROBES_PER_SOURCE, Probes, SHORT_INTERVAL,
-};
+use super::send::{Answer, probe};
+use super::{Connect, INTERVAL, PROBES_PER_ROUND, PROBES_PER_SOURCE, Probes, SHORT_INTERVAL};
 
 /// Shortest time between two computations of the targets.
 const TARGETS_INTERVAL: Duration = Duration::from_secs(1);
@@ -26,14 +25,6 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const CONFIRMATION: Duration = Duration::from_millis(100);
 /// Lateness of a round from which on the agent itself was stalled.
 const STALL: Duration = Duration::from_millis(250);
-
-/// What a connection showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    Taken,
-    Refused,
-    Silent,
-}
 
 /// The end of one probe.
 struct Ended {
@@ -56,6 +47,8 @@ struct Source {
     /// Rounds that have not ended: probes that still run, and the answers so far.
     open: BTreeMap<u64, (usize, Round)>,
     services: BTreeMap<ObjectKey, ServiceReport>,
+    /// Results of the HTTP probes of each service.
+    trials: BTreeMap<ObjectKey, Trial>,
 }
 
 pub(super) struct Watch {
@@ -141,9 +134,11 @@ impl Watch {
                 due: now,
                 open: BTreeMap::new(),
                 services: BTreeMap::new(),
+                trials: BTreeMap::new(),
             });
             source.answering = source.answering.take().filter(|target| targets.contains(target));
             source.services.retain(|service, _| targets.iter().any(|target| target.service == *service));
+            source.trials.retain(|service, _| source.services.contains_key(service));
             source.targets = targets;
         }
     }
@@ -160,12 +155,7 @@ impl Watch {
                 let (cluster, round, connect) = (cluster.clone(), self.round, self.connect.clone());
                 let ended = self.ended.0.clone();
                 tokio::spawn(async move {
-                    let connected = tokio::time::timeout(CONNECT_TIMEOUT, connect(target.address)).await;
-                    let answer = match connected {
-                        Ok(Ok(())) => Answer::Taken,
-                        Ok(Err(error)) if is_refusal(&error) => Answer::Refused,
-                        Ok(Err(_)) | Err(_) => Answer::Silent,
-                    };
+                    let answer = probe(&connect, &target).await;
                     // The receiver is gone when the agent stops.
                     let _ = ended.send(Ended { source: cluster, round, target, answer });
                 });
@@ -179,10 +169,24 @@ impl Watch {
         let (now, time) = (self.clock.elapsed(), crate::time::rfc3339(&self.clock));
         let Some(source) = self.sources.get_mut(&source) else { return false };
         if source.targets.contains(&target) {
+            let trial = source.trials.entry(target.service.clone()).or_default();
+            match &answer {
+                _ if target.request.is_none() => *trial = Trial::default(),
+                Answer::Taken => trial.note(true, now),
+                Answer::Failed(_) => trial.note(false, now),
+                // The sight of the cluster covers endpoints that cannot be reached.
+                Answer::Refused | Answer::Silent => {}
+            }
             let report = ServiceReport {
                 namespace: target.service.namespace.clone(),
                 name: target.service.name.clone(),
-                answers: answer == Answer::Taken,
+                answers: answer == Answer::Taken && target.fault.is_none(),
+                failure: match &answer {
+                    Answer::Failed(failure) => failure.clone(),
+                    Answer::Taken => target.fault.clone().unwrap_or_default(),
+                    Answer::Refused | Answer::Silent => String::new(),
+                },
+                is_failing: trial.is_failing(),
                 endpoint: target.address.to_string(),
                 time,
             };
@@ -190,7 +194,8 @@ impl Watch {
         }
         let Some((left, counts)) = source.open.get_mut(&round) else { return false };
         match answer {
-            Answer::Taken => {
+            // An endpoint that answers with an error is seen.
+            Answer::Taken | Answer::Failed(_) => {
                 counts.answered += 1;
                 // At once: the other probes of the round may take seconds.
                 source.history.note(Round { answered: 1, ..Round::default() }, now);
@@ -258,9 +263,4 @@ impl Source {
         }
         chosen
     }
-}
-
-/// Whether the machine of the endpoint answered that nothing listens there.
-fn is_refusal(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset)
 }

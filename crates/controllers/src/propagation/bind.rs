@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use portolan_api::admission::quota_exceeded;
-use portolan_api::events::GET_REPLICAS_SUCCEED;
+use portolan_api::events::{GET_REPLICAS_FAILED, GET_REPLICAS_SUCCEED};
 use portolan_api::policy::PropagationSpec;
 use portolan_api::work::{ResourceBindingSpec, TargetCluster};
 use portolan_api::{annotations, names, resources};
@@ -113,10 +113,20 @@ pub(super) async fn bind_to(
 
 /// The replicas of a template.
 pub(super) async fn read_demand(pipeline: &Pipeline, template: &Object) -> Result<Demand, InterpretError> {
-    pipeline.interpreters.demand(template).await.inspect_err(|error| {
-        let about = Regarding::object(template);
-        pipeline.hub.events.record(about, Severity::Warning, "GetReplicasFailed", error.to_string());
-    })
+    let key = binding_key(template.kind(), &template.key());
+    let demand = pipeline.interpreters.demand(template).await;
+    let is_news = match &demand {
+        Ok(_) => pipeline.uncounted.forget(&key),
+        Err(error) => {
+            let (about, failure) = (Regarding::object(template), error.to_string());
+            pipeline.hub.events.record(about, Severity::Warning, GET_REPLICAS_FAILED, failure.clone());
+            pipeline.bindings.get(&key).is_some() && pipeline.uncounted.note(&key, failure)
+        }
+    };
+    if is_news {
+        pipeline.binding_queue.add(key);
+    }
+    demand
 }
 
 async fn write(pipeline: &Pipeline, source: Source<'_>, claim: &Claim) -> Result<Applied, BoxError> {

@@ -10,6 +10,7 @@ use portolan_api::{finalizers, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubefed::binding::is_orphaned;
 use portolan_plan::propagation::binding::belongs_to_another;
+use portolan_plan::propagation::namespace::{handed_over, is_propagated};
 use portolan_plan::propagation::removal::Cause;
 use portolan_runtime::client::{BoxError, Delete, Patch};
 use portolan_runtime::{ClientError, Outcome, Reconciler};
@@ -33,6 +34,7 @@ impl Reconciler for Bindings {
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         let Some(binding) = self.0.bindings.get(key) else {
             self.0.first_reports.forget(key);
+            self.0.uncounted.forget(key);
             self.0.triggers.forget(key);
             self.0.failover.forget(key);
             return lost_bindings::without_binding(&self.0, key).await.into();
@@ -61,12 +63,12 @@ impl Bindings {
         if let Some(delay) = works.again {
             // Until then the status stays as the Works had it.
             works.result?;
-            return Ok(Outcome::RequeueAfter(delay));
+            return Ok(Outcome::RequeueAfter(works.held.map_or(delay, |held| held.min(delay))));
         }
         let decided = report::Decided {
             scheduled,
             failed_overrides: works.failed_overrides,
-            not_made: works.not_made,
+            not_made: works.not_made.into_iter().chain(self.0.uncounted.failure(key)).collect(),
             dependencies: dependencies::found(&self.0, &binding),
         };
         let reported = report::aggregate_status(&self.0, key, &binding, &source, decided).await?;
@@ -76,6 +78,7 @@ impl Bindings {
             false => None,
         };
         works.result?;
+        let again = again.into_iter().chain(works.held).min();
         Ok(match (reported, again) {
             (Outcome::Done, Some(delay)) => Outcome::RequeueAfter(delay),
             (Outcome::RequeueAfter(first), Some(second)) => Outcome::RequeueAfter(first.min(second)),
@@ -93,9 +96,9 @@ impl Bindings {
         }
         match self.look_up_template(binding).await? {
             // The cache is behind.
-            Template::Exists | Template::Leaving { .. } => return Ok(Outcome::Stale),
+            Template::Found(found) if found.uid() == binding.spec.resource.uid => return Ok(Outcome::Stale),
             Template::Unknown => return Ok(Outcome::Done),
-            Template::Gone => {}
+            Template::Found(_) | Template::Gone => {}
         }
         // At this version only: the garbage collector may have taken the owner away since, to orphan the binding.
         let options = Delete {
@@ -111,11 +114,13 @@ impl Bindings {
     /// which queues this key again.
     async fn leave(&self, key: &ObjectKey, binding: &Binding) -> Result<(), BoxError> {
         let works = works::of_binding(&self.0.hub, key);
-        let cause = match lost_bindings::is_needed(&self.0, binding).await? {
-            true => None,
-            false => self.cause_of_leaving(binding).await?,
+        let template = self.look_up_template(binding).await?;
+        let Some(cause) = self.cause_of_leaving(binding, &template) else {
+            return Ok(self.release_to_next(key, binding, &works).await?);
         };
-        let Some(cause) = cause else { return Ok(self.release_to_next(key, binding, &works).await?) };
+        if let Some(namespace) = self.namespace_without(binding) {
+            return self.hand_over(key, binding, &works, &namespace).await;
+        }
         remake(&self.0, key, binding, &works, &[]).await?;
         let works = works::of_binding(&self.0.hub, key);
         if !works.is_empty() {
@@ -148,6 +153,36 @@ impl Bindings {
         self.release(key, binding).await
     }
 
+    /// The namespace of the hub that goes to every cluster when its FederatedNamespace is gone.
+    fn namespace_without(&self, binding: &Binding) -> Option<Arc<Object>> {
+        if binding.template_kind() != self.0.hub.federated_types.namespace_kind() {
+            return None;
+        }
+        let key = ObjectKey::cluster(&*binding.spec.resource.namespace);
+        let namespace = self.0.hub.namespaces.get(&key)?;
+        (is_propagated(&namespace) && !self.0.hub.skipped.has_namespace(&key.name)).then_some(namespace)
+    }
+
+    /// Passes the Works of a FederatedNamespace to the namespace of the hub, so that the members keep theirs.
+    async fn hand_over(
+        &self,
+        key: &ObjectKey,
+        binding: &Binding,
+        works: &[Arc<Work>],
+        namespace: &Object,
+    ) -> Result<(), BoxError> {
+        let api = self.0.hub.client.kind::<Work>();
+        for work in works.iter().filter(|work| !works::write::is_removed(work)) {
+            let handed = handed_over(work, namespace);
+            if let Some(written) = ignore_missing(api.replace(&handed).await)? {
+                self.0.hub.work_written(written);
+            }
+        }
+        self.release(key, binding).await?;
+        self.0.namespace_queue.add(ObjectKey::cluster(namespace.name()));
+        Ok(())
+    }
+
     /// Removes the finalizer of a binding that is being deleted.
     async fn release(&self, key: &ObjectKey, binding: &Binding) -> Result<(), ClientError> {
         let Some(finalizers) = binding.metadata.without_finalizers(&OURS) else { return Ok(()) };
@@ -159,32 +194,32 @@ impl Bindings {
     /// Why the Works of a binding go with it. `None` if it is made again, because its template and its policy, or a binding that
     /// depends on it, still want it: the Works stay for the next one. Without them, nothing would tell which members have the
     /// object if the template is deleted before that.
-    async fn cause_of_leaving(&self, binding: &Binding) -> Result<Option<Cause>, BoxError> {
-        let has_owner =
-            binding.metadata.owner_references.iter().any(|owner| owner.uid == binding.spec.resource.uid);
+    fn cause_of_leaving(&self, binding: &Binding, template: &Template) -> Option<Cause> {
+        let uid = &binding.spec.resource.uid;
+        let has_owner = binding.metadata.owner_references.iter().any(|owner| owner.uid == *uid);
         let deleted = if has_owner { Cause::TemplateDeleted } else { Cause::TemplateOrphaned };
-        Ok(match self.look_up_template(binding).await? {
-            Template::Gone | Template::Unknown => Some(deleted),
-            Template::Leaving { is_orphaning: true } => Some(Cause::TemplateOrphaned),
-            Template::Leaving { is_orphaning: false } => Some(Cause::TemplateDeleted),
-            Template::Exists if self.0.is_governed(binding) => None,
-            Template::Exists => Some(Cause::BindingDeleted),
-        })
+        let Template::Found(template) = template else { return Some(deleted) };
+        if lost_bindings::is_needed(&self.0, binding, template) {
+            return None;
+        }
+        if template.uid() != *uid {
+            return Some(deleted);
+        }
+        if template.is_deleting() {
+            let is_orphaning = template.finalizers().any(|name| name == ORPHAN)
+                || (is_federated(&binding.template_kind()) && is_orphaned(template));
+            return Some(if is_orphaning { Cause::TemplateOrphaned } else { Cause::TemplateDeleted });
+        }
+        (!self.0.is_governed(binding)).then_some(Cause::BindingDeleted)
     }
 
-    /// Asks the API server for the template of a binding.
+    /// Asks the API server for the template of a binding. A cache may be behind: with its template the Works could stay for ever.
     async fn look_up_template(&self, binding: &Binding) -> Result<Template, ClientError> {
         let kind = binding.template_kind();
         let Some(cache) = self.0.templates.of_kind(&kind.group_kind()) else { return Ok(Template::Unknown) };
         let api = self.0.hub.client.resource::<Object>(cache.resource());
         match api.get(&binding.template_key()).await {
-            Ok(found) if found.uid() != binding.spec.resource.uid => Ok(Template::Gone),
-            Ok(found) if found.is_deleting() => {
-                let is_orphaning = found.finalizers().any(|name| name == ORPHAN)
-                    || (is_federated(&kind) && is_orphaned(&found));
-                Ok(Template::Leaving { is_orphaning })
-            }
-            Ok(_) => Ok(Template::Exists),
+            Ok(found) => Ok(Template::Found(found)),
             // The status names the object, so the type is served and the object does not exist.
             Err(ClientError::NotFound(status))
                 if status.details.as_ref().is_some_and(|details| !details.name.is_empty()) =>
@@ -205,13 +240,9 @@ const ORPHAN: &str = "orphan";
 
 /// A template, as the API server has it now.
 enum Template {
-    Exists,
-    /// It is being deleted.
-    Leaving {
-        /// Its dependents stay.
-        is_orphaning: bool,
-    },
-    /// It does not exist, or a later object has its name.
+    /// The object of its name, which may be a later one.
+    Found(Object),
+    /// It does not exist.
     Gone,
     /// Its kind is not served.
     Unknown,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::propagation::detect::{Candidate, exclusion, explain};
-use portolan_plan::propagation::effect::{Facts, Selected, faults};
+use portolan_plan::propagation::effect::{Facts, Fault, Selected, faults, idle_weights};
 use portolan_plan::propagation::matching::rank;
-use portolan_runtime::events::Severity;
+use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{Outcome, Reconciler};
 
 use crate::propagation::Pipeline;
@@ -19,7 +19,7 @@ use crate::propagation::scoped::Policy;
 /// arrive.
 pub(super) const SETTLING: Duration = Duration::from_millis(700);
 /// Objects that are looked at, at most.
-const MAX_SELECTED: usize = 100;
+pub(super) const MAX_SELECTED: usize = 100;
 
 pub(super) struct Effects(pub(super) Pipeline);
 
@@ -31,21 +31,43 @@ impl Reconciler for Effects {
         if policy.metadata.is_deleting() {
             return Outcome::Done;
         }
-        let kinds: Vec<GroupVersionKind> =
-            self.0.templates.all().iter().map(|cache| cache.resource().gvk.clone()).collect();
-        let clusters: BTreeSet<String> =
-            self.0.hub.clusters.keys().into_iter().map(|cluster| cluster.name).collect();
-        let facts = Facts {
-            namespace: &policy.metadata.namespace,
-            kinds: &kinds,
-            clusters: &clusters,
-            skipped: &self.0.hub.skipped,
-        };
-        for fault in faults(&policy.spec, facts, &self.selected(&policy)) {
-            let severity = if fault.is_expected() { Severity::Normal } else { Severity::Warning };
-            self.0.hub.events.record(policy.regarding(), severity, fault.reason(), fault.to_string());
-        }
+        let existing = Existing::of(&self.0);
+        let facts = existing.facts(&self.0, &policy.metadata.namespace);
+        let mut found = faults(&policy.spec, facts, &self.selected(&policy));
+        found.extend(idle_weights(&policy.spec, &self.0.hub.clusters.list()));
+        report(&self.0, &policy.regarding(), &found);
         Outcome::Done
+    }
+}
+
+/// Says the faults of a policy by events.
+pub(super) fn report(pipeline: &Pipeline, policy: &Regarding, faults: &[Fault]) {
+    for fault in faults {
+        let severity = if fault.is_expected() { Severity::Normal } else { Severity::Warning };
+        pipeline.hub.events.record(policy.clone(), severity, fault.reason(), fault.to_string());
+    }
+}
+
+/// The kinds and clusters that policies can name, at one moment.
+pub(super) struct Existing {
+    pub(super) kinds: Vec<GroupVersionKind>,
+    clusters: BTreeSet<String>,
+}
+
+impl Existing {
+    /// Those of the control plane; the kinds are the kinds of templates.
+    pub(super) fn of(pipeline: &Pipeline) -> Self {
+        let templates = pipeline.templates.all();
+        let clusters = pipeline.hub.clusters.keys();
+        Self {
+            kinds: templates.iter().map(|cache| cache.resource().gvk.clone()).collect(),
+            clusters: clusters.into_iter().map(|cluster| cluster.name).collect(),
+        }
+    }
+
+    /// What a policy of a namespace is checked against.
+    pub(super) fn facts<'a>(&'a self, pipeline: &'a Pipeline, namespace: &'a str) -> Facts<'a> {
+        Facts { namespace, kinds: &self.kinds, clusters: &self.clusters, skipped: &pipeline.hub.skipped }
     }
 }
 

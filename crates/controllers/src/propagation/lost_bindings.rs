@@ -21,22 +21,10 @@ use crate::propagation::works::of_binding;
 use crate::propagation::{Pipeline, TemplateKey};
 use crate::removal::{release, remove};
 
-/// Whether the template of a binding that is being deleted still needs it. The API server has the last word: with the
-/// template of a stale cache the Works would stay for ever.
-pub(super) async fn is_needed(pipeline: &Pipeline, binding: &Binding) -> Result<bool, ClientError> {
-    let (kind, key) = (binding.template_kind(), binding.template_key());
-    let needs = |template: &Object| {
-        has_binding(pipeline, &kind, template) && !belongs_to_another(&binding.metadata, template)
-    };
-    if !pipeline.template(&kind, &key).is_some_and(|template| needs(&template)) {
-        return Ok(false);
-    }
-    let Some(cache) = pipeline.templates.of_kind(&kind.group_kind()) else { return Ok(false) };
-    match pipeline.hub.client.resource::<Object>(cache.resource()).get(&key).await {
-        Ok(template) => Ok(needs(&template)),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error),
-    }
+/// Whether a template, as the API server has it, still needs a binding that is being deleted.
+pub(super) fn is_needed(pipeline: &Pipeline, binding: &Binding, template: &Object) -> bool {
+    has_binding(pipeline, &binding.template_kind(), template)
+        && !belongs_to_another(&binding.metadata, template)
 }
 
 /// Whether a template is to have a binding.

@@ -44,10 +44,11 @@ impl Namespaces {
             // It says in which clusters the namespace is.
             return Ok(Outcome::Done);
         }
-        let policies = self.0.overrides.cluster.list();
-        let policies = views(&policies);
+        let in_effect = self.0.overrides_in_effect("");
+        let policies = views(&in_effect);
         let mut writes = Vec::new();
-        let mut again = None;
+        let leaving = &self.0.leaving_overrides;
+        let mut again = leaving.wait(&object);
         let mut failures = Failures::default();
         for cluster in hub.clusters.list() {
             if cluster.metadata.is_deleting() {
@@ -56,6 +57,10 @@ impl Namespaces {
             let old = hub.works.get(&work::key(&object, &cluster.metadata.name));
             if old.as_ref().is_some_and(|old| Origin::of(old) == Origin::Binding) {
                 // A deleted FederatedNamespace takes it away first, which queues the key again.
+                continue;
+            }
+            if let Some(wait) = old.as_ref().and_then(|old| leaving.hold(&old.metadata, "", &in_effect)) {
+                again = again.max(Some(wait));
                 continue;
             }
             let id = old.as_ref().and_then(|old| old.metadata.label(labels::work::PERMANENT_ID));

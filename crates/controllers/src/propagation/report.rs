@@ -11,6 +11,7 @@ use portolan_api::work::ResourceBindingStatus;
 use portolan_object::patch::difference;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::aggregate::status_patch;
+use portolan_plan::propagation::collected;
 use portolan_plan::propagation::status::{
     Shortfall, aggregated, binding_dispatching, fully_applied, held_back,
 };
@@ -75,6 +76,10 @@ pub(super) async fn aggregate_status(
         let shortfall = Shortfall { failed_overrides, not_made, held_back };
         set_condition(&mut status.conditions, fully_applied(&binding.spec, &items, &shortfall, &now));
         status.aggregated_status = items;
+    }
+    let collected = collected::of_binding(works.iter().map(AsRef::as_ref), &status.conditions, &now);
+    if let Some(collected) = collected {
+        set_condition(&mut status.conditions, collected);
     }
     if let Some(dispatching) = binding_dispatching(&binding.spec, &status.conditions, &now) {
         set_condition(&mut status.conditions, dispatching);

@@ -59,25 +59,31 @@ pub(super) async fn sync_works(
     if let Some(result) = purge(pipeline, binding, &by_cluster).await {
         return result.into();
     }
-    let cluster_wide = pipeline.overrides.cluster.list();
-    let namespaced = match template.namespace() {
-        "" => Vec::new(),
-        namespace => pipeline.overrides.namespaced.list_namespace(namespace),
-    };
-    let (cluster_wide, namespaced) = (views(&cluster_wide), views(&namespaced));
-    let input = Input {
-        template,
-        binding: &binding.metadata,
-        spec: &binding.spec,
-        cluster_overrides: &cluster_wide,
-        overrides: &namespaced,
-    };
+    let mut in_effect = pipeline.overrides_in_effect("");
+    let cluster_wide = in_effect.len();
+    if !template.namespace().is_empty() {
+        in_effect.extend(pipeline.overrides_in_effect(template.namespace()));
+    }
+    let overrides = views(&in_effect);
+    let (cluster_overrides, overrides) = overrides.split_at(cluster_wide);
+    let input =
+        Input { template, binding: &binding.metadata, spec: &binding.spec, cluster_overrides, overrides };
     let is_frozen = is_frozen(pipeline, binding);
     let mut pass = Pass::new(pipeline, binding, source);
+    if let Some(leaving) = pipeline.leaving_overrides.wait(template) {
+        pass.hold(leaving);
+    }
     for target in &wanted {
         let old = by_cluster.remove(target.name.as_str()).cloned();
         let old = old.or_else(|| taken_over(pipeline, source, &target.name));
         if is_frozen && old.as_ref().is_some_and(|old| !old.metadata.is_deleting()) {
+            continue;
+        }
+        let held = old
+            .as_ref()
+            .and_then(|old| pipeline.leaving_overrides.hold(&old.metadata, template.namespace(), &in_effect));
+        if let Some(held) = held {
+            pass.hold(held);
             continue;
         }
         match write_for_target(pipeline, &input, changes.as_ref(), target, old.as_deref()).await {

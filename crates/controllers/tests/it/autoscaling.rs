@@ -3,7 +3,8 @@
 use portolan_object::Object;
 use serde_json::{Value, json};
 
-use crate::federation::{DEPLOYMENT, Federation, Plane, condition, deployment, message, policy};
+use crate::federation::{DEPLOYMENT, Federation, Plane, condition, config_map, deployment, message, policy};
+use crate::policies::when_event;
 
 const AUTOSCALER: &str = "autoscaling.karmada.io/v1alpha1/FederatedHPA";
 const CRON: &str = "autoscaling.karmada.io/v1alpha1/CronFederatedHPA";
@@ -164,4 +165,42 @@ async fn a_rule_without_a_target_fails_in_its_history() {
     let cron = set.hub.when(CRON, "default/cron", |cron| has_run(cron, "failedExecutions")).await;
     let text = cron.0["status"]["executionHistories"][0]["failedExecutions"][0]["message"].to_string();
     assert!(text.contains("Deployment default/web does not exist"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_cannot_be_scaled_is_said_before_a_rule_is_due() {
+    let set = Federation::start(&[]).await;
+    set.hub.create(config_map("app", "1")).await;
+    let cases = [
+        (
+            "no-scale",
+            "v1",
+            "ConfigMap",
+            "app",
+            "ConfigMap default/app cannot be scaled: its kind has no scale",
+        ),
+        ("no-object", "apps/v1", "Deployment", "wbe", "Deployment default/wbe does not exist"),
+        ("no-kind", "apps/v1", "Deploymnet", "web", "the control plane does not serve"),
+        (
+            "no-limits",
+            "autoscaling.karmada.io/v1alpha1",
+            "FederatedHPA",
+            "wbe",
+            "FederatedHPA default/wbe does not",
+        ),
+    ];
+    for (name, version, kind, target, want) in cases {
+        let limits =
+            json!({ "name": "r", "schedule": "0 3 29 2 *", "targetMinReplicas": 1, "targetMaxReplicas": 2 });
+        let replicas = json!({ "name": "r", "schedule": "0 3 29 2 *", "targetReplicas": 1 });
+        let rule = if kind == "FederatedHPA" { limits } else { replicas };
+        set.hub
+            .create(json!({ "apiVersion": "autoscaling.karmada.io/v1alpha1", "kind": "CronFederatedHPA",
+                "metadata": { "namespace": "default", "name": name },
+                "spec": { "scaleTargetRef": { "apiVersion": version, "kind": kind, "name": target },
+                    "rules": [rule] } }))
+            .await;
+        let said = when_event(&set.hub, name, "TargetNotScalable").await;
+        assert!(said.contains(want), "{name}: {said}");
+    }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::federation::{CLUSTER, Federation, taints};
+use crate::policies::when_event;
 
 const TAINT_POLICY: &str = "policy.karmada.io/v1alpha1/ClusterTaintPolicy";
 const REMEDY: &str = "remedy.karmada.io/v1alpha1/Remedy";
@@ -71,4 +72,28 @@ async fn remedies_act_while_their_condition_holds() {
     set_up.hub.when(CLUSTER, "eu", |cluster| actions(cluster) == json!(["TrafficControl"])).await;
     set_up.hub.delete(REMEDY, "dns").await;
     set_up.hub.when(CLUSTER, "eu", |cluster| actions(cluster).is_null()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_that_name_unknown_clusters_say_so() {
+    let set_up = Federation::start(&["eu"]).await;
+    let objects = [
+        json!({ "apiVersion": "policy.karmada.io/v1alpha1", "kind": "ClusterTaintPolicy",
+            "metadata": { "name": "slow" },
+            "spec": { "targetClusters": { "clusterNames": ["eu", "ue"] },
+                "addOnConditions": [{ "conditionType": "NetworkReady", "operator": "In", "statusValues": ["False"] }],
+                "taints": [{ "key": "network", "effect": "NoSchedule" }] } }),
+        json!({ "apiVersion": "remedy.karmada.io/v1alpha1", "kind": "Remedy", "metadata": { "name": "away" },
+            "spec": { "clusterAffinity": { "clusterNames": ["ue"] }, "actions": ["TrafficControl"] } }),
+        json!({ "apiVersion": "policy.karmada.io/v1alpha1", "kind": "FederatedResourceQuota",
+            "metadata": { "namespace": "default", "name": "few" },
+            "spec": { "overall": { "cpu": "4" },
+                "staticAssignments": [{ "clusterName": "ue", "hard": { "cpu": "1" } }] } }),
+    ];
+    for object in objects {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        set_up.hub.create(object).await;
+        let said = when_event(&set_up.hub, &name, "NoSuchCluster").await;
+        assert!(said.contains("names clusters that do not exist: ue; correct the names"), "{name}: {said}");
+    }
 }

@@ -76,6 +76,33 @@ async fn an_edited_cluster_gets_no_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_cannot_be_used_is_told_with_its_cure_and_counts_when_it_is_right_again() {
+    let set = Federation::start(&["eu"]).await;
+    let good = set.hub.when(SECRET, "karmada-cluster/eu", |secret| secret.annotation(TARGET).is_some()).await;
+    let good = json!({ "data": good.0["data"] });
+    for token in
+        [json!(null), json!(""), json!(STANDARD.encode("a\u{1}b")), json!(STANDARD.encode([0xff_u8, 0xfe]))]
+    {
+        set.hub.patch(SECRET, "karmada-cluster/eu", json!({ "data": { "token": token } })).await;
+        let cluster = set.hub.when(CLUSTER, "eu", is_suspended).await;
+        let text = message(&cluster, "Ready");
+        assert!(text.contains("no usable \"token\"") && text.contains("portolan join"), "{token}: {text}");
+        set.hub.patch(SECRET, "karmada-cluster/eu", good.clone()).await;
+        set.is_ready("eu").await;
+    }
+    let bound = set.hub.get(CLUSTER, "eu").await.expect("joined").0["spec"]["secretRef"].clone();
+    for (edit, undo) in [
+        (json!({ "proxyURL": "http://proxy.test" }), json!({ "proxyURL": null })),
+        (json!({ "secretRef": null }), json!({ "secretRef": bound })),
+    ] {
+        set.hub.patch(CLUSTER, "eu", json!({ "spec": edit })).await;
+        set.hub.when(CLUSTER, "eu", is_suspended).await;
+        set.hub.patch(CLUSTER, "eu", json!({ "spec": undo })).await;
+        set.is_ready("eu").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_cluster_gets_no_token_of_others() {
     let set = Federation::start(&["eu"]).await;
     let dialled = set.endpoints.lock().len();

@@ -114,6 +114,37 @@ async fn the_pods_of_a_namespace_go_before_what_they_use() {
     scope.request();
 }
 
+/// Objects are created until the API server refuses them, so that the last one is newer than the caches of the controllers.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_object_outlives_its_namespace_when_it_was_created_just_before_the_deletion() {
+    let scope = Shutdown::new();
+    let plane = Plane::start(&scope).await;
+    let maps = plane.client.resource::<Object>(&Resource::namespaced("", "v1", "ConfigMap", "configmaps"));
+    for round in 0..10 {
+        let namespace = format!("shop-{round}");
+        plane
+            .create(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }))
+            .await;
+        let (writer, of) = (maps.clone(), namespace.clone());
+        let writing = tokio::spawn(async move {
+            for number in 0.. {
+                let metadata = json!({ "namespace": of, "name": format!("map-{number}") });
+                let map = Object(json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata }));
+                if writer.create(&map).await.is_err() {
+                    return number;
+                }
+            }
+            0
+        });
+        plane.when_there(CONFIG_MAP, &format!("{namespace}/map-0")).await;
+        plane.delete("v1/Namespace", &namespace).await;
+        plane.when_gone("v1/Namespace", &namespace).await;
+        let created = writing.await.expect("no panic");
+        assert!(maps.is_empty(&namespace).await.expect("a list"), "round {round}: one of {created} is left");
+    }
+    scope.request();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_certificate_of_a_namespace_is_written_again_after_an_edit() {
     let scope = Shutdown::new();

@@ -202,6 +202,13 @@ async fn a_faulty_script_is_reported_and_delays_no_other_kind() {
     )
     .await;
 
+    let not_read = |binding: &Object| {
+        condition(binding, "StatusCollected") == "False"
+            && message(binding, "StatusCollected")
+                .starts_with("In cluster eu: ResourceInterpreterCustomization widgets")
+    };
+    set.hub.when(BINDING, "default/w-widget", not_read).await;
+
     set.hub.patch(WIDGET, "default/w", json!({ "spec": { "size": 2 } })).await;
     let name = format!("karmada-es-eu/{}", work.metadata.name);
     let failed = set.hub.when(WORK, &name, |work| condition(work, "Applied") == "False").await;
@@ -212,6 +219,32 @@ async fn a_faulty_script_is_reported_and_delays_no_other_kind() {
     set.hub.create(config_map("app", "1")).await;
     set.hub.create(policy("app", CONFIG_MAP, "app", &["eu"])).await;
     set.member("eu").when_there(CONFIG_MAP, "default/app").await;
+
+    set.hub.delete(CUSTOMIZATION, "widgets").await;
+    let is_read = |binding: &Object| condition(binding, "StatusCollected") == "True";
+    set.hub.when(BINDING, "default/w-widget", is_read).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_a_script_cannot_count_is_a_condition_of_the_binding() {
+    let set = Federation::start(&["eu"]).await;
+    define(&set, &["eu"], "example.io", "Widget").await;
+    set.hub.create(widget(1)).await;
+    set.hub.create(policy("w", WIDGET, "w", &["eu"])).await;
+    let is_applied = |binding: &Object| condition(binding, "FullyApplied") == "True";
+    set.hub.when(BINDING, "default/w-widget", is_applied).await;
+    set.hub
+        .create(customization(&[("replicaResource", "function GetReplicas(obj) error('no size') end")]))
+        .await;
+    let says_why = |binding: &Object| {
+        condition(binding, "FullyApplied") == "False"
+            && message(binding, "FullyApplied")
+                .starts_with("the latest change of the object is not in the members")
+            && message(binding, "FullyApplied").contains("no size")
+    };
+    set.hub.when(BINDING, "default/w-widget", says_why).await;
+    set.hub.delete(CUSTOMIZATION, "widgets").await;
+    set.hub.when(BINDING, "default/w-widget", is_applied).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

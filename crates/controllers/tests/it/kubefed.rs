@@ -218,6 +218,41 @@ async fn a_federated_namespace_decides_where_its_namespace_and_the_objects_in_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_stays_in_its_clusters_and_goes_to_the_others_when_its_federated_namespace_is_deleted() {
+    let set = Federation::start(&["eu", "us"]).await;
+    // The namespace is in `us` only after the FederatedNamespace is gone.
+    let skipped = json!({ "namespace.karmada.io/skip-auto-propagation": "true" });
+    set.hub
+        .create(json!({ "apiVersion": "v1", "kind": "Namespace",
+            "metadata": { "name": "shop", "labels": skipped } }))
+        .await;
+    set.hub.create(federated(FEDERATED_NAMESPACE, "shop/shop", json!({}), &["eu"])).await;
+    set.member("eu").when_there(NAMESPACE, "shop").await;
+    set.hub
+        .patch(
+            NAMESPACE,
+            "shop",
+            json!({ "metadata": { "labels": {
+            "namespace.karmada.io/skip-auto-propagation": null } } }),
+        )
+        .await;
+    set.member("eu").create(config_map_in("shop", "app")).await;
+    let before = set.member("eu").get(NAMESPACE, "shop").await.expect("it is there");
+    set.hub.delete(FEDERATED_NAMESPACE, "shop/shop").await;
+    set.member("us").when_there(NAMESPACE, "shop").await;
+    let work = format!("karmada-es-eu/{}", portolan_api::names::work("Namespace", "shop", ""));
+    set.hub.when(WORK, &work, |work| work.annotation("resourcebinding.karmada.io/name").is_none()).await;
+    set.hub.when_gone("work.karmada.io/v1alpha2/ResourceBinding", "shop/shop-federatednamespace").await;
+    let after = set.member("eu").get(NAMESPACE, "shop").await.expect("it stays");
+    assert_eq!((after.uid(), after.is_deleting()), (before.uid(), false));
+    assert!(set.member("eu").get(CONFIG_MAP, "shop/app").await.is_some(), "its objects stay");
+}
+
+fn config_map_in(namespace: &str, name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": namespace, "name": name } })
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_writes_nothing_and_keeps_what_is_there() {
     let set = Federation::start(&["eu"]).await;
     set.hub.create(federated(FEDERATED_CONFIG_MAP, "app", data("1"), &["eu"])).await;

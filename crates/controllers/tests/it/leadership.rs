@@ -52,7 +52,7 @@ async fn a_lease_that_is_given_back_is_taken_at_once() {
     let first = candidate(&plane, "first").win().await;
     first.release().await;
     let second = timeout(LEASE - Duration::from_secs(1), candidate(&plane, "second").win()).await;
-    assert!(second.is_ok(), "it waits although nobody leads");
+    assert!(second.is_ok(), "it waits although there is no leader");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Controllers against embedded API servers: a hub and two members, in one process and without sockets.
 
+mod agent_leases;
 mod another_cluster;
 mod autoscaling;
 mod bad_members;
@@ -31,6 +32,7 @@ mod member_health;
 mod membership;
 mod multi_cluster_services;
 mod needless_writes;
+mod nested_control_planes;
 mod outages;
 mod ownership;
 mod policies;

@@ -44,7 +44,7 @@ async fn when_held(hub: &Plane, annotation: &str, policy: &str) -> Object {
 }
 
 /// Waits for an event about an object, and returns its message.
-async fn when_event(hub: &Plane, object: &str, reason: &str) -> String {
+pub(crate) async fn when_event(hub: &Plane, object: &str, reason: &str) -> String {
     let events = hub.client.resource::<Object>(&Resource::from(portolan_api::resources::EVENT));
     let found = async {
         loop {
@@ -271,6 +271,16 @@ async fn a_policy_without_effect_says_so() {
         no_cluster.starts_with("spec.overrideRules names clusters that do not exist: ue"),
         "{no_cluster}"
     );
+    let mut idle = overriding("idle", "ConfigMap", "eu");
+    idle["spec"]["overrideRules"][0]["targetCluster"] =
+        json!({ "labelSelector": { "matchLabels": { "tier": "gold" } } });
+    set.hub.create(idle).await;
+    let idle = when_event(&set.hub, "idle", "NoClusterFits").await;
+    assert!(idle.starts_with("spec.overrideRules[0].targetCluster fits no cluster"), "{idle}");
+    let mut nothing = overriding("nothing", "ConfigMap", "eu");
+    nothing["spec"]["resourceSelectors"][0]["name"] = json!("ppa");
+    set.hub.create(nothing).await;
+    when_event(&set.hub, "nothing", "NothingSelected").await;
     let no_kind = when_event(&set.hub, "no-kind", "KindNotServed").await;
     assert!(no_kind.ends_with("did you mean v1 ConfigMap?"), "{no_kind}");
 }

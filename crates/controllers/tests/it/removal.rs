@@ -185,6 +185,10 @@ async fn an_override_that_is_deleted_with_the_policy_stays_in_effect() {
     set.hub.when(BINDING, "default/web-deployment", is_settled).await;
 
     set.hub.delete("policy.karmada.io/v1alpha1/OverridePolicie", "default/zero").await;
+    // A status between the two deletions queues the binding.
+    let status = json!({ "status": { "observedGeneration": 1, "replicas": 0, "conditions": [
+        { "type": "Available", "status": "True", "reason": "between" }] } });
+    set.member("eu").patch_status(DEPLOYMENT, "default/web", status).await;
     set.hub.delete(POLICY, "default/web").await;
     set.hub.when_gone(POLICY, "default/web").await;
     // Another object that takes longer than the deleted override shows that its pass is over.
@@ -233,6 +237,47 @@ async fn an_object_goes_with_its_template_after_its_work_and_its_binding_were_de
     set.hub.delete(CONFIG_MAP, "default/app").await;
     set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
     set.hub.when_gone(WORK, &work("app")).await;
+}
+
+/// A template between two policies, as no controller has seen it yet: its binding was deleted by hand, and its policy too.
+async fn between_policies() -> Federation {
+    let (set, _) = with_config_map().await;
+    set.stop_controllers().await;
+    set.hub.delete(BINDING, "default/app-configmap").await;
+    set.hub.delete(POLICY, "default/app").await;
+    set
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_goes_with_its_template_that_lost_its_binding_between_two_policies() {
+    let next = || policy("next", CONFIG_MAP, "app", &["eu"]);
+    let is_gone = async |set: &Federation| {
+        set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
+        set.hub.when_gone(WORK, &work("app")).await;
+        set.hub.when_gone(BINDING, "default/app-configmap").await;
+    };
+
+    // The template goes before a controller sees anything.
+    let set = between_policies().await;
+    set.hub.create(next()).await;
+    set.hub.delete(CONFIG_MAP, "default/app").await;
+    set.run_controllers();
+    is_gone(&set).await;
+
+    // While the controllers see the loss.
+    let set = between_policies().await;
+    set.hub.create(next()).await;
+    set.run_controllers();
+    set.hub.delete(CONFIG_MAP, "default/app").await;
+    is_gone(&set).await;
+
+    // Between the end of the binding and the next policy.
+    let set = between_policies().await;
+    set.run_controllers();
+    set.hub.when_gone(BINDING, "default/app-configmap").await;
+    set.hub.create(next()).await;
+    set.hub.delete(CONFIG_MAP, "default/app").await;
+    is_gone(&set).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

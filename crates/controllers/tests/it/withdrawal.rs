@@ -38,6 +38,18 @@ async fn when_ready(importer: &Plane, wanted: bool) -> Object {
     importer.when("discovery.k8s.io/v1/EndpointSlice", &format!("default/{name}"), is_ready).await
 }
 
+/// Restarts the control plane, and waits until a new endpoint of `us` is in `asia`.
+async fn restart(federation: &Federation) {
+    federation.stop_controllers().await;
+    federation.run_controllers();
+    let mut other = slice("10.20.0.6");
+    other["metadata"]["name"] = json!("serve-2");
+    federation.member("us").create(other).await;
+    let name = portolan_api::names::endpoint_slice_of_set("serve", "us", "serve-2", 0);
+    let asia = federation.member("asia");
+    asia.when_there("discovery.k8s.io/v1/EndpointSlice", &format!("default/{name}")).await;
+}
+
 /// An agent in a member that says how it sees `eu`.
 struct Agent;
 
@@ -52,7 +64,17 @@ impl Agent {
 
     /// Renews the Lease with what is seen of `eu`.
     async fn see(&self, member: &Plane, sight: &str) {
-        let report = json!({ "sources": [{ "cluster": "eu", "sight": sight }] }).to_string();
+        self.tell(member, json!({ "cluster": "eu", "sight": sight })).await;
+    }
+
+    /// The same, for a cluster that answers, with how the HTTP probe of the service goes there.
+    async fn see_service(&self, member: &Plane, is_failing: bool) {
+        let service = json!({ "namespace": "default", "name": "serve", "isFailing": is_failing });
+        self.tell(member, json!({ "cluster": "eu", "sight": "Answering", "services": [service] })).await;
+    }
+
+    async fn tell(&self, member: &Plane, source: Value) {
+        let report = json!({ "sources": [source] }).to_string();
         let renewed: Value = json!({ "metadata": { "annotations": { "portolan.dev/probes": report } },
             "spec": { "renewTime": format_micro_time(Clock::system().now()) } });
         member.patch(LEASE, AGENT, renewed).await;
@@ -84,13 +106,7 @@ async fn a_dead_cluster_leaves_and_comes_back_and_a_cut_link_changes_nothing() {
     assert!(message(&import, EXPORTERS_USED).starts_with("eu is withdrawn (since 2"), "{import:?}");
 
     // A control plane that starts while the cluster is dead leaves it out.
-    federation.stop_controllers().await;
-    federation.run_controllers();
-    let mut other = slice("10.20.0.6");
-    other["metadata"]["name"] = json!("serve-2");
-    us.create(other).await;
-    let name = portolan_api::names::endpoint_slice_of_set("serve", "us", "serve-2", 0);
-    asia.when_there("discovery.k8s.io/v1/EndpointSlice", &format!("default/{name}")).await;
+    restart(&federation).await;
     when_ready(us, false).await;
     when_ready(asia, false).await;
 
@@ -126,6 +142,39 @@ async fn endpoints_that_one_cluster_cannot_reach_stay_in_the_others_and_the_expo
         .await;
     assert_eq!(condition(&told, "Ready"), "True");
     assert!(message(&told, "Ready").contains("cluster us: "), "{}", message(&told, "Ready"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_that_fail_their_http_probe_are_not_used_where_it_fails() {
+    let federation = exporting(&Arc::new(AtomicBool::new(false))).await;
+    let (us, asia, hub) = (federation.member("us"), federation.member("asia"), &federation.hub);
+    hub.create(json!({ "apiVersion": "portolan.dev/v1alpha1", "kind": "TrafficPolicy",
+        "metadata": { "namespace": "default", "name": "probe" },
+        "spec": { "services": ["serve"], "httpProbe": { "path": "/healthz" } } }))
+        .await;
+    let name = portolan_api::names::endpoint_slice_of_set("serve", "eu", "serve-1", 0);
+    let is_probed = |slice: &Object| slice.annotation("portolan.dev/http-probe").is_some();
+    us.when("discovery.k8s.io/v1/EndpointSlice", &format!("default/{name}"), is_probed).await;
+
+    let agent = Agent::start(us).await;
+    agent.see_service(us, false).await;
+    agent.see_service(us, true).await;
+    when_ready(us, false).await;
+    when_ready(asia, true).await;
+    let import = us.when(IMPORT, SERVE, |import| condition(import, EXPORTERS_USED) == "False").await;
+    let said = message(&import, EXPORTERS_USED);
+    assert!(said.contains("none of its endpoints answers the HTTP probe with success"), "{said}");
+
+    // A control plane that starts meanwhile leaves them out.
+    restart(&federation).await;
+    when_ready(us, false).await;
+
+    agent.see_service(us, true).await;
+    agent.see_service(us, false).await;
+    when_ready(us, true).await;
+    hub.delete("portolan.dev/v1alpha1/TrafficPolicy", "default/probe").await;
+    let name = portolan_api::names::endpoint_slice_of_set("serve", "eu", "serve-1", 0);
+    us.when("discovery.k8s.io/v1/EndpointSlice", &format!("default/{name}"), |slice| !is_probed(slice)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

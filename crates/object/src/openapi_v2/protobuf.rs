@@ -1,16 +1,20 @@
 //! The protobuf form of OpenAPI v2, in which client-go reads it (gnostic-models openapiv2/OpenAPIv2.proto).
 
+mod paths;
+
 use serde_json::Value;
 
-/// A `Document` with these definitions, each made by [`named_definition`].
-pub fn document(title: &str, version: &str, definitions: &[u8]) -> Vec<u8> {
+pub use paths::named_path;
+
+/// A `Document` with these paths and definitions, made by [`named_path`] and [`named_definition`].
+pub fn document(title: &str, version: &str, paths: &[u8], definitions: &[u8]) -> Vec<u8> {
     let mut info = Vec::new();
     text(&mut info, 1, title);
     text(&mut info, 2, version);
     let mut document = Vec::new();
     text(&mut document, 1, "2.0");
     message(&mut document, 2, &info);
-    message(&mut document, 8, &[]);
+    message(&mut document, 8, paths);
     message(&mut document, 9, definitions);
     document
 }
@@ -155,7 +159,7 @@ mod tests {
     #[test]
     fn documents_are_messages_of_gnostic() {
         assert_eq!(
-            document("Kubernetes", "v1", b""),
+            document("Kubernetes", "v1", b"", b""),
             b"\x0a\x032.0\x12\x10\x0a\x0aKubernetes\x12\x02v1\x42\x00\x4a\x00"
         );
         let named = named_definition("a", &json!({ "type": "string", "maxLength": 300, "x-b": [1] }));

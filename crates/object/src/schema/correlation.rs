@@ -40,7 +40,7 @@ impl<'v> OldElements<'v> {
     }
 }
 
-/// The values of the keys as one text; a missing key is none of them.
+/// The values of the keys as one text; a missing key has no value.
 fn key(element: &Value, keys: &[Box<str>]) -> String {
     let mut text = String::new();
     for name in keys {

@@ -265,6 +265,8 @@ fn go_quote(character: char) -> String {
     match character {
         '\'' => r"'\''".to_owned(),
         '"' => "'\"'".to_owned(),
+        '\t' | '\n' | '\r' => format!("{character:?}"),
+        _ if character.is_ascii_control() => format!("'\\x{:02x}'", u32::from(character)),
         _ => format!("{character:?}"),
     }
 }

@@ -10,9 +10,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_api::kubernetes::{EndpointSlice, View};
+use portolan_api::traffic::HttpProbe;
 use portolan_api::{labels, names};
 use portolan_object::Object;
 
+use super::http_probe;
 use super::routing::Routing;
 use super::slices::is_exportable;
 use super::transition::on_its_way;
@@ -208,11 +210,12 @@ fn error(weighted: &[(usize, usize)], unit: (usize, usize)) -> usize {
     weighted.iter().zip(&parts).map(difference).max().unwrap_or_default()
 }
 
-/// Writes into imported slices how they are used. Which endpoints are a part depends on their addresses only, so that it stays while
+/// Writes into imported slices how they are used and probed. Which endpoints are a part depends on their addresses only, so that it stays while
 /// others come and go.
 pub fn set_usages<'a>(
     slices: impl IntoIterator<Item = &'a mut Object>,
     allotted: &BTreeMap<String, Allotment>,
+    probe: Option<&HttpProbe>,
 ) {
     let mut slices: Vec<&mut Object> = slices.into_iter().collect();
     let mut chosen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -226,13 +229,18 @@ pub fn set_usages<'a>(
         let usage = allotted.get(source).copied().unwrap_or_default().usage;
         let chosen = chosen.get(source).unwrap_or(&none);
         set_usage(slice, usage, |address| chosen.contains(address));
+        http_probe::set(slice, probe);
     }
 }
 
-/// Those of the last known slices that are to be used in another way than they are.
-pub fn changed_usages(last_known: &[&Object], allotted: &BTreeMap<String, Allotment>) -> Vec<Object> {
+/// Those of the last known slices that are to be used or probed in another way than they are.
+pub fn changed_usages(
+    last_known: &[&Object],
+    allotted: &BTreeMap<String, Allotment>,
+    probe: Option<&HttpProbe>,
+) -> Vec<Object> {
     let mut slices: Vec<Object> = last_known.iter().map(|slice| (*slice).clone()).collect();
-    set_usages(&mut slices, allotted);
+    set_usages(&mut slices, allotted, probe);
     let changed = slices.into_iter().zip(last_known).filter(|(now, before)| now != **before);
     changed.map(|(now, _)| now).collect()
 }

@@ -7,6 +7,7 @@ use portolan_object::Object;
 use serde_json::Value;
 
 use super::derived_service::FOREIGN_FIELDS;
+use super::http_probe;
 use super::usage::Usage;
 use crate::covers::covers_metadata;
 
@@ -54,6 +55,7 @@ pub(super) fn same_slice(actual: &Object, wanted: &Object) -> bool {
         && same("ports")
         && same("addressType")
         && Usage::of_slice(actual) == Usage::of_slice(wanted)
+        && http_probe::is_same(actual, wanted)
         && covers_metadata(actual, wanted)
 }
 

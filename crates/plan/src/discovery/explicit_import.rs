@@ -96,7 +96,7 @@ pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportActi
     }
     let mut wanted = wanted_slices(seen, import);
     let allotted = allotments(seen);
-    set_usages(wanted.values_mut(), &allotted);
+    set_usages(wanted.values_mut(), &allotted, seen.routing.http_probe.as_ref());
     let has_selector = seen.service.is_some_and(has_selector);
     let is_managed = |slice: &&&Object| {
         is_slice_of_explicit_import(slice)
@@ -142,7 +142,8 @@ fn plan_present<'a>(
             last_known.push(slice);
         }
     }
-    actions.extend(changed_usages(&last_known, allotted).into_iter().map(ExplicitImportAction::Apply));
+    let changed = changed_usages(&last_known, allotted, seen.routing.http_probe.as_ref());
+    actions.extend(changed.into_iter().map(ExplicitImportAction::Apply));
     actions
 }
 

@@ -103,6 +103,8 @@ pub struct ProbeSummary {
     pub endpoint: String,
     /// Time of the connection, RFC 3339.
     pub time: String,
+    /// Why an HTTP probe failed; empty if it did not.
+    pub failure: String,
 }
 
 impl ServiceSummary {
@@ -237,6 +239,7 @@ fn probes(key: &ObjectKey, objects: &MemberObjects, clusters: &[MemberSnapshot])
             answers: seen.answers,
             endpoint: seen.endpoint.clone(),
             time: seen.time.clone(),
+            failure: seen.failure.clone(),
         })
     };
     clusters.iter().filter_map(of_exporter).collect()

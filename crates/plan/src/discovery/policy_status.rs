@@ -134,6 +134,7 @@ fn exclusive_fields(spec: &TrafficPolicySpec) -> Vec<&'static str> {
         ("spec.weights", !spec.weights.is_empty()),
         ("spec.drainedClusters", !spec.drained_clusters.is_empty()),
         ("spec.transitionSeconds", spec.transition_seconds.is_some()),
+        ("spec.httpProbe", spec.http_probe.is_some()),
         ("spec.withdrawal", spec.withdrawal != WithdrawalPolicy::default()),
     ];
     fields.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()

@@ -1,7 +1,7 @@
 //! What an agent probes of the endpoints that its cluster imports, and what the answers say about the exporting clusters.
 //!
-//! A probe is a TCP connection, opened and closed. A cluster is seen as long as any of its endpoints answers; one service
-//! that is down does not make it unseen.
+//! A probe is a TCP connection, with an HTTP request if a TrafficPolicy asks for it; see [`super::http_probe`]. A cluster is seen as
+//! long as any of its endpoints answers; one service that is down does not make it unseen.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,8 +11,10 @@ use portolan_api::annotations;
 use portolan_api::kubernetes::{Endpoint, EndpointSlice, View};
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::probes::Sight;
+use portolan_api::traffic::HttpProbe;
 use portolan_object::{Object, ObjectKey};
 
+use super::http_probe;
 use crate::import_marks::{import_of_slice, is_slice_of_multi_cluster_service, service_of_slice};
 
 /// Endpoints of one service in one cluster that are probed.
@@ -32,6 +34,10 @@ pub struct Target {
     pub service: ObjectKey,
     /// Address and port.
     pub address: SocketAddr,
+    /// The request to send; without one, the connection alone is the probe.
+    pub request: Option<HttpProbe>,
+    /// Why the request that is asked for cannot be sent.
+    pub fault: Option<String>,
 }
 
 /// The endpoints to probe, by exporting cluster. Services without a TCP port are not probed.
@@ -43,7 +49,15 @@ pub fn targets<'a>(slices: impl IntoIterator<Item = &'a Object>) -> BTreeMap<Str
             continue;
         };
         let Ok(view) = EndpointSlice::read(slice) else { continue };
-        let port = view.ports.iter().find(|port| port.protocol.unwrap_or("TCP") == "TCP");
+        let mut request = http_probe::of_slice(slice);
+        let named = request.as_ref().and_then(|request| request.port.clone());
+        let tcp = || view.ports.iter().filter(|port| port.protocol.unwrap_or("TCP") == "TCP");
+        let mut port = tcp().find(|port| named.is_none() || port.name == named.as_deref());
+        let mut fault = None;
+        if let (Some(name), None) = (named, port) {
+            (request, port) = (None, tcp().next());
+            fault = Some(format!("the service has no TCP port named {name}, which httpProbe names"));
+        }
         let Some(port) = port.and_then(|port| u16::try_from(port.port?).ok()) else { continue };
         let is_not_used = slice.annotation(annotations::endpoint_slice::NOT_USED).is_some();
         let count = of_service.entry((source.to_owned(), service.clone())).or_default();
@@ -56,7 +70,9 @@ pub fn targets<'a>(slices: impl IntoIterator<Item = &'a Object>) -> BTreeMap<Str
                 break;
             }
             *count += 1;
-            let target = Target { service: service.clone(), address: SocketAddr::new(address, port) };
+            let address = SocketAddr::new(address, port);
+            let (request, fault) = (request.clone(), fault.clone());
+            let target = Target { service: service.clone(), address, request, fault };
             targets.entry(source.to_owned()).or_default().push(target);
         }
     }
@@ -64,7 +80,7 @@ pub fn targets<'a>(slices: impl IntoIterator<Item = &'a Object>) -> BTreeMap<Str
 }
 
 /// The import of an imported slice, or the service of one that a MultiClusterService brought.
-fn service_of(slice: &Object) -> Option<ObjectKey> {
+pub fn service_of(slice: &Object) -> Option<ObjectKey> {
     let of_service = || service_of_slice(slice).filter(|_| is_slice_of_multi_cluster_service(slice));
     import_of_slice(slice).or_else(of_service)
 }
@@ -203,6 +219,21 @@ mod tests {
                 found.values().flatten().map(|target| target.address.to_string()).collect();
             assert_eq!(addresses, want, "{name}");
         }
+        let mut probed = slice(
+            "east",
+            json!({ "portolan.dev/http-probe": r#"{"path":"/healthz","port":"http"}"# }),
+            json!([{ "name": "metrics", "port": 9090 }, { "name": "http", "port": 8080 }]),
+            json!([ready("10.0.0.1")]),
+        );
+        let target = |slice: &Object| targets([slice])["east"][0].clone();
+        let found = target(&probed);
+        assert_eq!(found.address.to_string(), "10.0.0.1:8080");
+        assert_eq!(found.request.map(|request| request.path), Some("/healthz".to_owned()));
+        probed.set_annotation("portolan.dev/http-probe", r#"{"path":"/healthz","port":"htp"}"#);
+        let found = target(&probed);
+        assert_eq!((found.address.to_string().as_str(), found.request), ("10.0.0.1:9090", None));
+        assert!(found.fault.is_some_and(|fault| fault.contains("named htp")), "the agent tells of it");
+
         let mut own = slice("east", json!({}), json!([{ "port": 80 }]), json!([ready("10.0.0.1")]));
         own.metadata_mut().remove("labels");
         assert!(targets([&own]).is_empty(), "not imported by Portolan");

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use portolan_api::cluster::Cluster;
-use portolan_api::traffic::TrafficPolicy;
+use portolan_api::traffic::{HttpProbe, TrafficPolicy};
 
 use super::nearness::{boundary_against, is_visible, tier};
 use super::properties::Properties;
@@ -36,6 +36,8 @@ pub struct Routing {
     pub moving: BTreeMap<String, u32>,
     /// Shares of the traffic; 1 for an exporter that is not listed. All are equal when empty.
     pub weights: BTreeMap<String, u32>,
+    /// The request by which agents probe the endpoints.
+    pub http_probe: Option<HttpProbe>,
 }
 
 impl Routing {
@@ -113,6 +115,7 @@ pub fn routing(
     routing.policy.clone_from(&policy.metadata.name);
     let seconds = u64::try_from(policy.spec.transition_seconds.unwrap_or_default()).unwrap_or_default();
     routing.transition = Duration::from_secs(seconds);
+    routing.http_probe.clone_from(&policy.spec.http_probe);
     if let Some(nearness) = &policy.spec.nearness {
         let tier = |cluster: &Cluster| tier(&nearness.tiers, importer, cluster, properties);
         let tiers = known().map(|(label, cluster)| (label.clone(), tier(cluster)));

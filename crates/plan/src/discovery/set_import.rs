@@ -12,124 +12,34 @@
 //! | 3 | create the EndpointSlices, write the status of the import |
 //! | 4 | none |
 
+mod action;
+mod endpoints;
 mod import;
 mod service;
 mod slices;
+mod state;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use portolan_api::kubernetes::View;
-use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
+use portolan_api::multicluster::ServiceImportView;
 use portolan_api::{annotations, labels, names};
 use portolan_object::{Object, ObjectKey};
 
-use super::allotment::{allot, changed_usages, set_usages, supply};
-use super::compare::same_slice;
 use super::conditions::{Exporters, Usability, import_status, present};
-use super::export::ValidExport;
 use super::exporters_read::UnreadExporter;
 use super::exporters_used::{self, ExportersUsed};
 use super::merge::{Merged, merge};
 use super::problem::{ImportProblem, foreign_slices};
-use super::routing::Routing;
-use super::usage::Allotment;
 use crate::clusters::ownership::{is_own, stamped};
-use crate::import_marks::{has_selector, is_of_set, is_slice_of_selector, is_slice_of_set};
+use crate::import_marks::is_of_set;
+use endpoints::{delete_slice, is_source_known, plan_slices};
 use service::ServicePlan;
 
+pub use action::SetImportAction;
+pub use endpoints::allotments;
 pub use slices::ExportingMember;
-
-/// One service as the members of a set export it.
-#[derive(Debug, Clone)]
-pub struct ExportedService<'a> {
-    /// Name of the set.
-    pub set: &'a str,
-    /// Valid exports of the members.
-    pub exports: &'a [ValidExport],
-    /// Type of the oldest import in the set, which stays in use.
-    pub used: Option<ServiceImportType>,
-    /// Exporting members with their EndpointSlices.
-    pub sources: Vec<ExportingMember<'a>>,
-    /// Ids of members with known exports.
-    pub known: &'a BTreeSet<String>,
-    /// Ids of members that are unreachable or not synced. Endpoints from them stay unchanged.
-    pub unknown: &'a BTreeSet<String>,
-    /// Members of the set that cannot be reached. What was read of them before is used.
-    pub unreachable: Vec<UnreadExporter>,
-    /// How this member uses the endpoints of each exporter, by their ids.
-    pub routing: Routing,
-}
-
-/// Objects of the service in the importing member.
-#[derive(Debug, Clone)]
-pub struct ImportingMember<'a> {
-    /// Id of this control plane, which holds the member.
-    pub control_plane: &'a str,
-    /// `apiVersion` in which the member serves ServiceImports.
-    pub import_version: &'a str,
-    /// Whether the namespace exists and is not being deleted.
-    pub has_namespace: bool,
-    /// Known address families of the member.
-    pub families: &'a [String],
-    /// Address families that the member's API server has refused for the derived Service.
-    pub refused: Option<&'a RefusedFamilies>,
-    /// The ServiceImport.
-    pub import: Option<&'a Object>,
-    /// The object with the name of the derived Service, with or without the labels of the set.
-    pub derived_service: Option<&'a Object>,
-    /// Other Services with the labels of the import: the one before another one was taken over. They stay while the service is
-    /// imported, because clients may use their addresses.
-    pub leftover_services: Vec<&'a Object>,
-    /// EndpointSlices of the import.
-    pub slices: Vec<&'a Object>,
-}
-
-/// Address families of a derived Service that the member's API server has refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedFamilies {
-    families: Vec<String>,
-    message: String,
-}
-
-impl RefusedFamilies {
-    /// The families of a refused derived Service, with the message of the API server.
-    pub fn new(service: &Object, message: String) -> Self {
-        Self { families: service::families(service), message }
-    }
-}
-
-/// Step in the importing member.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SetImportAction {
-    /// Create or update the derived Service.
-    PutService(Object),
-    /// Create or replace the ServiceImport.
-    PutImport(Object),
-    /// Write the status of the ServiceImport.
-    PutStatus(Object),
-    /// Create or replace an EndpointSlice.
-    PutSlice(Object),
-    /// Delete an EndpointSlice.
-    DeleteSlice(ObjectKey),
-    /// Delete the derived Service.
-    DeleteService(ObjectKey),
-    /// Delete the ServiceImport.
-    DeleteImport(ObjectKey),
-    /// Report that a Service with the name of the derived Service exists and is not managed by Portolan.
-    ReportForeignService(ObjectKey),
-}
-
-impl SetImportAction {
-    /// Whether the next pass needs the result of this step.
-    pub fn has_result(&self) -> bool {
-        matches!(self, Self::PutService(_) | Self::PutImport(_))
-    }
-
-    /// Whether the step concerns one EndpointSlice only, so that other steps are valid if it fails.
-    pub fn is_independent(&self) -> bool {
-        matches!(self, Self::PutSlice(_) | Self::DeleteSlice(_))
-    }
-}
+pub use state::{ExportedService, ImportingMember, RefusedFamilies};
 
 /// Inputs of one planning pass.
 #[derive(Clone, Copy)]
@@ -242,66 +152,6 @@ fn owner<'a>(
         |cluster: &String| exported.known.contains(cluster) || exported.unknown.contains(cluster);
     let present = member.import.and_then(|import| import.label(labels::CONTROL_PLANE));
     present.filter(|_| !unseen.iter().all(has_joined)).unwrap_or(member.control_plane)
-}
-
-/// Whether the source of an imported EndpointSlice is known, so that a slice that is not wanted can be deleted. A source
-/// without membership counts only for slices of this control plane: it has been removed from the set.
-fn is_source_known(slice: &Object, exported: &ExportedService<'_>, control_plane: &str) -> bool {
-    let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
-    !exported.unknown.contains(source) && (is_own(slice, control_plane) || exported.known.contains(source))
-}
-
-/// Deletes a slice, with the label of this control plane before.
-fn delete_slice(slice: &Object, control_plane: &str) -> Vec<SetImportAction> {
-    let stamp =
-        (!is_own(slice, control_plane)).then(|| SetImportAction::PutSlice(stamped(slice, control_plane)));
-    stamp.into_iter().chain([SetImportAction::DeleteSlice(slice.key())]).collect()
-}
-
-fn plan_slices(pass: &Pass<'_>, import: &Object) -> Vec<SetImportAction> {
-    let mut wanted: BTreeMap<String, Object> = BTreeMap::new();
-    for source in &pass.exported.sources {
-        let slices = slices::wanted(import, pass, source);
-        wanted.extend(slices.into_iter().map(|slice| (slice.name().to_owned(), slice)));
-    }
-    let has_selector = pass.member.derived_service.is_some_and(has_selector);
-    let is_managed = |slice: &&&Object| {
-        is_of_set(slice) && (is_slice_of_set(slice) || !has_selector && is_slice_of_selector(slice))
-    };
-    let managed = pass.member.slices.iter().filter(is_managed);
-    let present: BTreeMap<&str, &Object> = managed.map(|slice| (slice.name(), *slice)).collect();
-    let own = pass.member.control_plane;
-    let allotted = allotments(pass.exported, pass.member);
-    set_usages(wanted.values_mut(), &allotted);
-    let routing = &pass.exported.routing;
-    let unwanted = || present.values().filter(|slice| !wanted.contains_key(slice.name())).copied();
-    let is_gone = |slice: &Object| {
-        is_slice_of_selector(slice)
-            || is_source_known(slice, pass.exported, own)
-            || routing.is_outside(slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default())
-    };
-    let deleted = unwanted().filter(|slice| is_gone(slice)).flat_map(|slice| delete_slice(slice, own));
-    let deleted: Vec<SetImportAction> = deleted.collect();
-    // Of exporters that cannot be read, the last known endpoints stay; how they are used may change.
-    let last_known =
-        unwanted().filter(|slice| is_own(slice, own) && is_slice_of_set(slice) && !is_gone(slice));
-    let changed = changed_usages(&last_known.collect::<Vec<_>>(), &allotted);
-    let is_current = |slice: &Object| present.get(slice.name()).is_some_and(|old| same_slice(old, slice));
-    let put = wanted.into_values().filter(|slice| !is_current(slice)).chain(changed);
-    put.map(SetImportAction::PutSlice).chain(deleted).collect()
-}
-
-/// What is done with the endpoints of each exporter.
-pub fn allotments(
-    exported: &ExportedService<'_>,
-    member: &ImportingMember<'_>,
-) -> BTreeMap<String, Allotment> {
-    if exported.routing.is_plain() {
-        return BTreeMap::new();
-    }
-    let read = exported.sources.iter().map(|source| (source.cluster, source.slices.as_slice()));
-    let imported = member.slices.iter().copied().filter(|slice| is_slice_of_set(slice));
-    allot(&supply(read, imported), &exported.routing, None)
 }
 
 /// Problems of a present import that its plan cannot solve. `slices` are those that name the derived Service.

@@ -40,6 +40,8 @@ fn selects(policy: &TrafficPolicy, service: &ObjectKey) -> bool {
 pub struct ExporterState {
     /// Why its endpoints are withdrawn by the facts.
     pub withdrawn: Option<Cause>,
+    /// Whether its endpoints of the service fail the HTTP probe.
+    pub is_failing: bool,
     /// Whether its API server does not answer, and no agent tells of its endpoints.
     pub is_unseen: bool,
     /// Whether the whole cluster is drained.
@@ -61,6 +63,10 @@ pub fn usage(
         };
         (used(action.unwrap_or(EndpointAction::Withdraw)), cause.to_string())
     });
+    let by_probe = state.is_failing.then(|| {
+        let cause = "none of its endpoints answers the HTTP probe with success: `portolan services` shows the answers";
+        (used(withdrawal.failing.unwrap_or(EndpointAction::Withdraw)), cause.to_owned())
+    });
     let by_silence = state.is_unseen.then(|| {
         let cause = "its API server does not answer the control plane, and no agent tells whether its endpoints answer";
         (used(withdrawal.unseen.unwrap_or_default()), cause.to_owned())
@@ -74,7 +80,7 @@ pub fn usage(
         }
         _ => None,
     };
-    let all = [by_facts, by_silence, by_user].into_iter().flatten();
+    let all = [by_facts, by_probe, by_silence, by_user].into_iter().flatten();
     all.filter(|(usage, _)| *usage != Usage::Keep).max_by_key(|(usage, _)| *usage)
 }
 
@@ -112,10 +118,17 @@ mod tests {
 
     #[test]
     fn what_is_done_follows_the_facts_the_policy_and_the_user() {
-        let state = |withdrawn, is_unseen, is_drained| ExporterState { withdrawn, is_unseen, is_drained };
+        let state = |withdrawn, is_unseen, is_drained| ExporterState {
+            withdrawn,
+            is_failing: false,
+            is_unseen,
+            is_drained,
+        };
+        let failing = ExporterState { is_failing: true, ..ExporterState::default() };
         let mut keeping = policy("keep", "t", &[]);
         keeping.spec.withdrawal.dead = Some(EndpointAction::Keep);
         keeping.spec.withdrawal.unreachable = Some(EndpointAction::Drain);
+        keeping.spec.withdrawal.failing = Some(EndpointAction::Keep);
         keeping.spec.withdrawal.unseen = Some(EndpointAction::Withdraw);
         keeping.spec.drained_clusters = vec!["east".to_owned()];
         let dead = Some(Cause::Dead);
@@ -130,6 +143,8 @@ mod tests {
                 Some(&keeping),
                 Some(Usage::Drain),
             ),
+            ("failing", "west", failing, None, Some(Usage::Withdraw)),
+            ("failing and kept", "west", failing, Some(&keeping), None),
             ("unseen", "west", state(None, true, false), None, None),
             ("unseen and withdrawn", "west", state(None, true, false), Some(&keeping), Some(Usage::Withdraw)),
             ("a drained cluster", "west", state(None, false, true), None, Some(Usage::Drain)),

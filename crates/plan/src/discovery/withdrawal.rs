@@ -199,7 +199,7 @@ mod tests {
         use Sight::{Answering, Doubtful, Refused, Silent};
         let dead = Evidence::Failed(Cause::Dead);
         let cases = [
-            ("nobody looks, no contact", facts(None, &[], Lost), Evidence::None),
+            ("no probes, no contact", facts(None, &[], Lost), Evidence::None),
             ("a cut link: endpoints answer", facts(Some(Answering), &[], Lost), Evidence::Alive),
             (
                 "a dead API server, seen by another cluster",
@@ -218,7 +218,7 @@ mod tests {
             ),
             ("own sight counts more than that of others", facts(Some(Silent), &[Answering], Lost), dead),
             ("the contact is not known yet", facts(Some(Silent), &[], Unknown), Evidence::None),
-            ("nobody looks, with contact", facts(None, &[], Present), Evidence::Alive),
+            ("no probes, with contact", facts(None, &[], Present), Evidence::Alive),
         ];
         for (name, facts, want) in cases {
             assert_eq!(evidence(&facts, None), want, "{name}");

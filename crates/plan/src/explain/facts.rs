@@ -33,6 +33,8 @@ pub struct Facts {
     pub overrides: Read<Vec<Override>>,
     /// The names of the PriorityClasses; read only if a policy gives a scheduling priority.
     pub priority_classes: Read<Vec<String>>,
+    /// Warning events about the template; read while it has no binding.
+    pub warnings: Read<Vec<Object>>,
     /// The binding.
     pub binding: Read<Option<Binding>>,
     /// The clusters.

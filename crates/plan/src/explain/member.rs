@@ -5,7 +5,7 @@ use portolan_api::conditions::cluster::{
     CLUSTER_NOT_REACHABLE, CLUSTER_STATUS_UNKNOWN, CREDENTIAL_REFUSED, CREDENTIAL_SUSPENDED, HELD_BY_ANOTHER,
     MEMORY_BUDGET_EXCEEDED, READY,
 };
-use portolan_api::conditions::work::APPLIED;
+use portolan_api::conditions::work::{APPLIED, STATUS_COLLECTED};
 use portolan_api::meta::{Condition, condition};
 use portolan_api::work::{ResourceHealth, Work};
 use portolan_api::{annotations, labels};
@@ -177,6 +177,12 @@ fn is_of_work(object: &Object, work: &Work) -> bool {
 
 /// What the object reports; `None` for kinds without a status.
 pub(super) fn status(facts: &Facts, cluster: &str, work: &Work, object: Option<&Object>) -> Option<Step> {
+    let collected = condition(&work.status.conditions, STATUS_COLLECTED);
+    if let Some(failed) = collected.filter(|collected| !collected.is_true()) {
+        let text = format!("status and health cannot be read: {}", failed.message);
+        let cure = "correct the interpreter that the text names; it is tried again by itself";
+        return Some(Step::broken(Hop::Status, text, cure).since(Some(&failed.last_transition_time)));
+    }
     let reported = work.status.manifest_statuses.first();
     let now = object.filter(|_| !facts.is_customised).map(health);
     let healthy = now.or(reported.and_then(|reported| reported.health))?;

@@ -5,6 +5,7 @@ use portolan_api::conditions::binding::{
     DEPENDENCIES_FOUND, FULLY_APPLIED, QUOTA_EXCEEDED, SCHEDULED, SCHEDULER_ERROR, UNSCHEDULABLE,
     WORK_NOT_MADE,
 };
+use portolan_api::events::GET_REPLICAS_FAILED;
 use portolan_api::labels;
 use portolan_api::meta::{Condition, condition};
 use portolan_api::policy::{ClusterAffinity, Placement, ReplicaSchedulingType};
@@ -16,6 +17,7 @@ use super::facts::Facts;
 use super::policy::CONTROL_PLANE_CURE;
 use super::step::{Hop, Step};
 use super::unchosen::{Unchosen, arithmetic, unchosen};
+use super::unhealthy::time_of_event;
 use crate::propagation::binding::{belongs_to_another, differs};
 use crate::propagation::reschedule::is_schedulable;
 use crate::propagation::schedule::Rejection;
@@ -37,6 +39,11 @@ pub(super) fn binding<'a>(
                 "the policy takes effect with the next change of the object (activationPreference: Lazy)";
             let cure = "change the object, or remove spec.activationPreference from the policy";
             return (Step::waiting(Hop::Binding, text, cure), None);
+        }
+        if let Some(failure) = uncounted(facts) {
+            let text = format!("the control plane cannot make a binding: {failure}");
+            let cure = "correct the interpreter that the text names; it is tried again by itself";
+            return (Step::broken(Hop::Binding, text, cure), None);
         }
         let text = "the control plane has not made a binding yet";
         return (Step::waiting(Hop::Binding, text, CONTROL_PLANE_CURE), None);
@@ -63,6 +70,13 @@ pub(super) fn binding<'a>(
     }
     let text = format!("binding {} is up to date", metadata.key());
     (Step::good(Hop::Binding, text).since(metadata.creation_timestamp.as_deref()), Some(binding))
+}
+
+/// Why an interpreter cannot say what the template wants, by the newest event about it; `None` if there is none.
+fn uncounted(facts: &Facts) -> Option<&str> {
+    let warnings = facts.warnings.as_ref().ok()?;
+    let failures = warnings.iter().filter(|event| event.str_at(&["reason"]) == GET_REPLICAS_FAILED);
+    failures.max_by_key(|event| time_of_event(event)).map(|event| event.str_at(&["message"]))
 }
 
 /// The objects that the template refers to and that do not exist; `None` if all exist.

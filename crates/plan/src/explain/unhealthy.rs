@@ -51,15 +51,17 @@ pub(super) fn unhealthy(facts: &Facts, cluster: &str, object: Option<&Object>) -
     Unhealthy { reasons, cure }
 }
 
+/// The last time at which an event was seen.
+pub(super) fn time_of_event(event: &Object) -> String {
+    let series = event.str_at(&["series", "lastObservedTime"]);
+    let last = event.str_at(&["lastTimestamp"]);
+    [series, last, event.creation_timestamp()].into_iter().max().unwrap_or_default().to_owned()
+}
+
 /// What the newest events say, each once.
 fn told(warnings: &[Object]) -> Vec<String> {
-    let time = |event: &Object| {
-        let series = event.str_at(&["series", "lastObservedTime"]);
-        let last = event.str_at(&["lastTimestamp"]);
-        [series, last, event.creation_timestamp()].into_iter().max().unwrap_or_default().to_owned()
-    };
     let mut newest: Vec<&Object> = warnings.iter().collect();
-    newest.sort_by_key(|event| std::cmp::Reverse(time(event)));
+    newest.sort_by_key(|event| std::cmp::Reverse(time_of_event(event)));
     let mut lines: Vec<String> = newest
         .into_iter()
         .map(|event| format!("{}: {}", event.str_at(&["reason"]), event.str_at(&["message"])))

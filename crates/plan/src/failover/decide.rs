@@ -56,7 +56,7 @@ pub struct Decision {
     pub failed_clusters: Option<String>,
     /// Clusters that the object leaves from now on.
     pub evicted: Vec<String>,
-    /// Clusters whose tasks ended.
+    /// Clusters with ended tasks.
     pub ended: Vec<String>,
     /// Clusters that it cannot leave, and why.
     pub refused: Vec<(String, StateError)>,

@@ -40,7 +40,7 @@ impl Copies<'_> {
 pub(super) struct Assessment {
     /// The tasks that stay. New ones have a `creationTimestamp`.
     pub(super) tasks: Vec<GracefulEvictionTask>,
-    /// Clusters whose tasks ended.
+    /// Clusters with ended tasks.
     pub(super) ended: Vec<String>,
     /// Time until the next task ends without a change.
     pub(super) next: Option<Duration>,

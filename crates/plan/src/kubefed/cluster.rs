@@ -43,7 +43,7 @@ pub enum SpecError {
     Validation(TlsValidation),
     /// A proxy.
     #[error(
-        "spec.proxyURL is not supported: join the cluster with `portolan join`, and set spec.proxyURL of its Cluster"
+        "spec.proxyURL is not supported: give an apiEndpoint that can be reached directly, or let the cluster register in pull mode"
     )]
     Proxy,
 }

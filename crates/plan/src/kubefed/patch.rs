@@ -15,7 +15,7 @@ pub enum PatchFault {
     /// The path is that of a field that identifies the object.
     #[error("the field identifies the object and cannot be overridden")]
     Identity,
-    /// The operation is none.
+    /// The operation is unknown.
     #[error("{0:?} is not an operation: use add, remove or replace")]
     Operation(String),
     /// The field or list that contains the last part of the path is missing.

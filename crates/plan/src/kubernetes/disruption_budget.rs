@@ -144,7 +144,7 @@ mod tests {
             ("a least number", json!({ "minAvailable": 1 }), vec![&a, &b], (2, 1, 1, "True")),
             ("a least share", json!({ "minAvailable": "67%" }), vec![&a, &b, &sick], (3, 3, 0, "False")),
             ("no pods", json!({ "minAvailable": 1 }), vec![], (0, 1, 0, "False")),
-            ("a pod of nobody", json!({ "maxUnavailable": 1 }), vec![&bare], (0, 0, 0, "False")),
+            ("a pod without an owner", json!({ "maxUnavailable": 1 }), vec![&bare], (0, 0, 0, "False")),
         ] {
             let status = status(&budget(spec), &pods, |_| Some(("u".to_owned(), 3)), NOW);
             let number = |field: &str| status[field].as_i64().unwrap();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use portolan_api::meta::ObjectMeta;
 use portolan_api::{annotations, labels};
 use portolan_object::{Object, ObjectKey};
+use serde_json::Value;
 
 /// What claimed a template.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +57,26 @@ pub fn ids(object: &Object) -> Vec<String> {
 pub fn has_marks(object: &Object) -> bool {
     LABELS.iter().any(|label| object.label(label).is_some())
         || ANNOTATIONS.iter().any(|annotation| object.annotation(annotation).is_some())
+}
+
+/// Removes the claim from a manifest for a cluster that has policies of its own: there, the marks say which of those claimed the
+/// object. Two control planes that both set them would change them back and forth.
+pub fn leave_to_cluster(manifest: &mut Object) {
+    for (field, keys) in [("labels", LABELS), ("annotations", ANNOTATIONS)] {
+        if let Some(entries) = manifest.metadata_mut().get_mut(field).and_then(Value::as_object_mut) {
+            keys.iter().for_each(|key| drop(entries.remove(*key)));
+        }
+    }
+    let recorded =
+        [annotations::template::MANAGED_LABELS, annotations::template::MANAGED_ANNOTATIONS].map(|record| {
+            let keys = manifest.annotation(record)?.split(',');
+            let kept: Vec<&str> =
+                keys.filter(|key| !LABELS.contains(key) && !ANNOTATIONS.contains(key)).collect();
+            Some((record, kept.join(",")))
+        });
+    for (record, kept) in recorded.into_iter().flatten() {
+        manifest.set_annotation(record, kept);
+    }
 }
 
 impl Claim {
@@ -177,5 +198,24 @@ mod tests {
         assert_eq!(Claim::by(&policy), None);
         policy.labels.insert(labels::propagation_policy::PERMANENT_ID.to_owned(), "1".to_owned());
         assert!(matches!(Claim::by(&policy), Some(Claim::Namespaced { .. })));
+    }
+
+    #[test]
+    fn a_cluster_with_policies_of_its_own_keeps_its_claims() {
+        let mut manifest = Object(json!({ "metadata": { "name": "web",
+            "labels": { "app": "web", "propagationpolicy.karmada.io/permanent-id": "1" },
+            "annotations": { "propagationpolicy.karmada.io/name": "p", "propagationpolicy.karmada.io/namespace": "shop",
+                "clusterpropagationpolicy.karmada.io/name": "cp", "team": "a",
+                "resourcetemplate.karmada.io/managed-annotations": "propagationpolicy.karmada.io/name,team",
+                "resourcetemplate.karmada.io/managed-labels": "app,propagationpolicy.karmada.io/permanent-id" } } }));
+        leave_to_cluster(&mut manifest);
+        let want = json!({ "metadata": { "name": "web", "labels": { "app": "web" },
+            "annotations": { "team": "a", "resourcetemplate.karmada.io/managed-annotations": "team",
+                "resourcetemplate.karmada.io/managed-labels": "app" } } });
+        assert_eq!(manifest.0, want);
+
+        let mut bare = Object(json!({ "metadata": { "name": "web" } }));
+        leave_to_cluster(&mut bare);
+        assert_eq!(bare.0, json!({ "metadata": { "name": "web" } }));
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A policy has no status; the controller says each fault by an event on the policy.
 
+mod idle;
+mod named;
 mod targets;
 
 use std::collections::BTreeSet;
@@ -11,6 +13,8 @@ use portolan_api::policy::{PropagationSpec, ResourceSelector};
 use portolan_object::{GroupVersion, GroupVersionKind, ObjectKey};
 
 use super::detect::{Advantage, Exclusion, Skipped, Verdict, name};
+pub use idle::{idle_overrides, idle_weights};
+pub use named::{FindUnknown, NamesClusters, names_clusters, unknown_clusters};
 pub use targets::override_faults;
 use targets::target_faults;
 
@@ -92,6 +96,16 @@ pub enum Fault {
         /// Whether one of the named clusters exists.
         others_exist: bool,
     },
+    /// Labels and fields select no cluster now.
+    NoClusterFits {
+        /// The field.
+        field: String,
+    },
+    /// Command or arguments of a container are changed that no selected object has.
+    NoSuchContainer {
+        /// Its name.
+        container: String,
+    },
     /// Another field names clusters that do not exist.
     NoSuchTarget {
         /// The field.
@@ -111,6 +125,8 @@ impl Fault {
             }
             Self::NothingSelected => "NothingSelected",
             Self::ClaimedByOthers { .. } => "ClaimedByAnotherPolicy",
+            Self::NoClusterFits { .. } => "NoClusterFits",
+            Self::NoSuchContainer { .. } => "NoSuchContainer",
             Self::NoSuchCluster { .. } | Self::NoSuchTarget { .. } => "NoSuchCluster",
         }
     }
@@ -265,6 +281,13 @@ impl fmt::Display for Fault {
                     ),
                 }
             }
+            Self::NoClusterFits { field } => {
+                write!(f, "{field} fits no cluster: correct its labels and fields, or those of a cluster")
+            }
+            Self::NoSuchContainer { container } => write!(
+                f,
+                "no selected object has a container {container}: correct containerName of commandOverrider and argsOverrider"
+            ),
             Self::NoSuchTarget { field, names } => write!(
                 f,
                 "{field} names clusters that do not exist: {}; correct the names, or join the clusters",

@@ -60,17 +60,33 @@ pub fn work(
     let mut metadata = ObjectMeta::namespaced(&*key.namespace, &*key.name);
     metadata.finalizers = vec![finalizers::EXECUTION.to_owned()];
     metadata.labels.insert(labels::work::PERMANENT_ID.to_owned(), id.to_owned());
-    metadata.owner_references = vec![OwnerReference {
+    metadata.owner_references = vec![owner(namespace)];
+    let workload = WorkloadTemplate { manifests: vec![manifest.0] };
+    let spec = WorkSpec { workload, ..WorkSpec::default() };
+    Ok(Work { metadata, spec, ..Work::default() })
+}
+
+fn owner(namespace: &Object) -> OwnerReference {
+    OwnerReference {
         api_version: "v1".to_owned(),
         kind: "Namespace".to_owned(),
         name: namespace.name().to_owned(),
         uid: namespace.uid().to_owned(),
         controller: Some(true),
         block_owner_deletion: Some(true),
-    }];
-    let workload = WorkloadTemplate { manifests: vec![manifest.0] };
-    let spec = WorkSpec { workload, ..WorkSpec::default() };
-    Ok(Work { metadata, spec, ..Work::default() })
+    }
+}
+
+/// The Work of a FederatedNamespace that is being deleted, when it passes to the namespace of the hub: the namespace in the member
+/// stays.
+pub fn handed_over(work: &Work, namespace: &Object) -> Work {
+    let mut work = work.clone();
+    for mark in [annotations::binding::NAMESPACE, annotations::binding::NAME] {
+        work.metadata.annotations.remove(mark);
+    }
+    work.metadata.labels.remove(labels::binding::PERMANENT_ID);
+    work.metadata.owner_references = vec![owner(namespace)];
+    work
 }
 
 #[cfg(test)]
@@ -78,6 +94,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::propagation::removal::Origin;
 
     fn namespace(name: &str, labels: serde_json::Value) -> Object {
         Object(json!({ "apiVersion": "v1", "kind": "Namespace",
@@ -97,6 +114,17 @@ mod tests {
         for (name, labels, want) in cases {
             assert_eq!(is_propagated(&namespace(name, labels.clone())), want, "{name} {labels}");
         }
+    }
+
+    #[test]
+    fn a_work_that_is_handed_over_is_of_the_namespace() {
+        let mut of_binding = Work::default();
+        for mark in [annotations::binding::NAMESPACE, annotations::binding::NAME] {
+            of_binding.metadata.annotations.insert(mark.to_owned(), "shop".to_owned());
+        }
+        assert_eq!(Origin::of(&of_binding), Origin::Binding);
+        let handed = handed_over(&of_binding, &namespace("shop", json!({})));
+        assert_eq!(Origin::of(&handed), Origin::Namespace { name: "shop", uid: "u" });
     }
 
     #[test]

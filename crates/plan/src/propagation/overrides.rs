@@ -10,11 +10,12 @@ mod image;
 mod maps;
 mod protected;
 
+use portolan_api::annotations::policy::{APPLIED_CLUSTER_OVERRIDES, APPLIED_OVERRIDES};
 use portolan_api::cluster::Cluster;
 use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::{ClusterAffinity, OverrideOperator, OverrideSpec, Overriders, PlaintextOverrider};
-use portolan_object::Object;
 use portolan_object::patch::strict_json_patch;
+use portolan_object::{Object, ObjectKey};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -130,6 +131,28 @@ pub fn apply(
     }
     applied.sort_by(|one, other| one.policy_name.cmp(&other.policy_name));
     Ok(applied)
+}
+
+/// The names of the containers and init containers of an object, as overrides find them.
+pub fn container_names(object: &Object) -> Vec<String> {
+    let mut object = object.clone();
+    let mut names = Vec::new();
+    for container in containers::containers(&mut object) {
+        names.extend(container.get("name").and_then(Value::as_str).map(str::to_owned));
+    }
+    names
+}
+
+/// The override policies that a Work records as applied to an object of `namespace`.
+pub fn recorded(work: &ObjectMeta, namespace: &str) -> Vec<ObjectKey> {
+    let names = |record: &str| -> Vec<String> {
+        let recorded = work.annotation(record).and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let policies = recorded.as_ref().and_then(Value::as_array).into_iter().flatten();
+        policies.filter_map(|applied| Some(applied.get("policyName")?.as_str()?.to_owned())).collect()
+    };
+    let cluster_wide = names(APPLIED_CLUSTER_OVERRIDES).into_iter().map(ObjectKey::cluster);
+    let namespaced = names(APPLIED_OVERRIDES).into_iter();
+    cluster_wide.chain(namespaced.map(|name| ObjectKey::namespaced(namespace, name))).collect()
 }
 
 /// Whether a policy is about an object; one without selectors is about everything.

@@ -124,7 +124,7 @@ async fn publish_api_server(
 
 fn node_settings(site: &MemberSite<'_>, pods: Ranges) -> Vec<NodeSetting> {
     let cluster = site.cluster;
-    let addressed = cluster.nodes.iter().zip(site.machines.nodes());
+    let addressed = cluster.node_names().iter().zip(site.machines.nodes());
     addressed
         .map(|(node, address)| NodeSetting {
             name: node.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::resources;
-use portolan_controllers::probing::{Connect, LeaseName, Probes};
+use portolan_controllers::probing::{BoxedStream, Connect, LeaseName, Probes};
 use portolan_net::Shutdown;
 use portolan_runtime::Resource;
 use portolan_runtime::cache::Caches;
@@ -22,11 +22,12 @@ pub(super) fn start(site: &MemberSite<'_>, caches: &Caches, scope: &Shutdown) {
     let connect: Connect = Arc::new(move |to| {
         let (network, cluster) = (network.clone(), cluster.clone());
         Box::pin(async move {
-            network.dial(&cluster, to, CONNECT_TIMEOUT).await.map(drop).map_err(|error| match error {
-                DialError::Refused => io::Error::from(io::ErrorKind::ConnectionRefused),
-                DialError::Host(error) => error,
-                other => io::Error::other(other),
-            })
+            match network.dial(&cluster, to, CONNECT_TIMEOUT).await {
+                Ok(connection) => Ok(Box::new(connection) as BoxedStream),
+                Err(DialError::Refused) => Err(io::Error::from(io::ErrorKind::ConnectionRefused)),
+                Err(DialError::Host(error)) => Err(error),
+                Err(other) => Err(io::Error::other(other)),
+            }
         })
     });
     let slices = caches.of(&Resource::from(resources::ENDPOINT_SLICE));

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{ArgAction, Args, ValueEnum};
 use portolan_controlplane::audit::{Audit, LogSettings, Policy};
 use portolan_controlplane::encryption::{Encryption, EncryptionConfiguration};
 use portolan_controlplane::oidc::{AuthenticationConfiguration, OidcFlags, Roots};
-use portolan_controlplane::{ApiServerOptions, AuthenticationOptions};
+use portolan_controlplane::{ApiServerOptions, AuthenticationOptions, BuiltinPlugin};
 use portolan_net::tls::system_roots;
 
 /// Bytes in the unit of `--audit-log-maxsize`.
@@ -28,6 +28,9 @@ pub(crate) struct ApiServerFlags {
     /// Full audit logs that are kept
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pub(crate) audit_log_maxbackup: u16,
+    /// Built-in admission plugins that are turned off
+    #[arg(long, value_name = "PLUGIN", value_delimiter = ',')]
+    pub(crate) disable_admission_plugins: Vec<DisabledPlugin>,
     /// What is encrypted in the database, and with which keys (apiserver.config.k8s.io/v1, kind EncryptionConfiguration)
     #[arg(long, value_name = "FILE")]
     pub(crate) encryption_provider_config: Option<PathBuf>,
@@ -35,6 +38,18 @@ pub(crate) struct ApiServerFlags {
     /// AuthenticationConfiguration)
     #[arg(long, value_name = "FILE", conflicts_with = "oidc_issuer_url")]
     pub(crate) authentication_config: Option<PathBuf>,
+    /// Whether requests without credentials reach what `system:anonymous` may; false refuses them with 401
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        action = ArgAction::Set,
+        conflicts_with = "authentication_config"
+    )]
+    pub(crate) anonymous_auth: bool,
     /// URL of an OpenID Connect provider whose tokens are accepted
     #[arg(long, value_name = "URL", requires = "oidc_client_id")]
     pub(crate) oidc_issuer_url: Option<String>,
@@ -70,6 +85,22 @@ pub(crate) struct ApiServerFlags {
     pub(crate) oidc_signing_algs: Vec<String>,
 }
 
+/// A built-in admission plugin that can be turned off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DisabledPlugin {
+    /// New pods get no service account, no token and no pull secrets
+    #[value(name = "ServiceAccount")]
+    ServiceAccount,
+}
+
+impl From<DisabledPlugin> for BuiltinPlugin {
+    fn from(plugin: DisabledPlugin) -> Self {
+        match plugin {
+            DisabledPlugin::ServiceAccount => Self::ServiceAccount,
+        }
+    }
+}
+
 fn parse_claim(text: &str) -> Result<(String, String), String> {
     let (claim, value) = text.split_once('=').ok_or("write CLAIM=VALUE")?;
     Ok((claim.to_owned(), value.to_owned()))
@@ -94,6 +125,7 @@ impl ApiServerFlags {
             audit: self.audit()?,
             authentication: self.authentication()?,
             encryption: Arc::new(encryption),
+            disabled_admission: self.disable_admission_plugins.iter().copied().map(Into::into).collect(),
         })
     }
 
@@ -109,8 +141,12 @@ impl ApiServerFlags {
                 configuration.check().context("the flags --oidc-…")?;
                 configuration
             }
-            (None, None) => return Ok(AuthenticationOptions::default()),
+            (None, None) if self.anonymous_auth => return Ok(AuthenticationOptions::default()),
+            (None, None) => AuthenticationConfiguration::default(),
         };
+        // The file has a field of its own for them, and excludes the flag.
+        let configuration =
+            if self.anonymous_auth { configuration } else { configuration.without_anonymous() };
         Ok(AuthenticationOptions { configuration, roots: Roots(system_roots()) })
     }
 

@@ -76,7 +76,7 @@ impl Logs {
     /// The parameters of the request, each with `&` before it.
     ///
     /// # Errors
-    /// If the time is none.
+    /// If the text is not a time.
     pub(super) fn query(&self) -> Result<String> {
         let mut query = String::new();
         let mut push = |name: &str, value: &str| query.push_str(&format!("&{name}={value}"));

@@ -27,7 +27,7 @@ fn routing(set: &ResourceRecordSet) -> Option<Routing> {
             country: place.country_code().filter(|code| *code != "*").map(str::to_owned),
             subdivision: place.subdivision_code().map(str::to_owned),
         },
-        // Other policies, such as failover, are those of other writers, whose sets are never written.
+        // Other policies, such as failover, are those of other writers, and sets of others are never written.
         (None, None) => Policy::Weighted(u8::try_from(set.weight().unwrap_or_default()).unwrap_or(u8::MAX)),
     };
     Some(Routing {

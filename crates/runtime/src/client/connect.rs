@@ -20,9 +20,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderValue, Request, Response, Uri, header, uri};
-use portolan_net::tls::accept_any;
+use portolan_net::tls::{TrustError, accept_any, trusting};
+use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tower::{Service, ServiceExt, service_fn};
@@ -155,6 +156,16 @@ impl Base {
             return Err(invalid("only http and https are known"));
         }
         let authority = parts.authority.ok_or_else(|| invalid("it has no host"))?;
+        if let Some((_, host)) = authority.as_str().rsplit_once('@') {
+            // The password is in no message.
+            let url = format!("{scheme}://{host}");
+            let reason = "it contains a user or a password, which an API server does not get from its address: give a token, a \
+                          client certificate, or `username` and `password` of the kubeconfig";
+            return Err(ConnectError::Address { url, reason: reason.to_owned() });
+        }
+        if parts.path_and_query.as_ref().is_some_and(|path| path.query().is_some()) {
+            return Err(invalid("it has a query, which no request would contain: leave it out"));
+        }
         let prefix = parts.path_and_query.map(|path| path.path().trim_end_matches('/').to_owned());
         Ok(Self { url: url.to_owned(), scheme, authority, prefix: prefix.unwrap_or_default() })
     }
@@ -229,7 +240,7 @@ pub fn http_2_config(endpoint: &Endpoint) -> Result<ClientConfig, ConnectError> 
     Ok(config)
 }
 
-/// TLS settings with the trust of an endpoint, for HTTP/1.1, whose connections can be upgraded.
+/// TLS settings with the trust of an endpoint, for HTTP/1.1: its connections can be upgraded.
 ///
 /// # Errors
 /// When the CA or the credential cannot be read.
@@ -271,7 +282,8 @@ fn tls_config(endpoint: &Endpoint) -> Result<ClientConfig, ConnectError> {
     let builder = if endpoint.insecure_skip_verify {
         builder.dangerous().with_custom_certificate_verifier(accept_any())
     } else {
-        builder.with_root_certificates(roots(&endpoint.ca_pem).map_err(|error| authority(error.to_string()))?)
+        let verifier = verifier(&endpoint.ca_pem).map_err(|error| authority(error.to_string()))?;
+        builder.dangerous().with_custom_certificate_verifier(verifier)
     };
     match &endpoint.credential {
         Credential::Certificate { chain_pem, key_pem } => {
@@ -289,24 +301,17 @@ enum CertificateError {
     #[error(transparent)]
     Pem(#[from] rustls_pki_types::pem::Error),
     #[error(transparent)]
-    Invalid(#[from] rustls::Error),
+    Invalid(#[from] TrustError),
     #[error("it holds no certificate")]
     Empty,
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    Ok(CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>()?)
-}
-
-fn roots(ca_pem: &[u8]) -> Result<RootCertStore, CertificateError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca_pem)? {
-        roots.add(certificate)?;
-    }
-    if roots.is_empty() {
+fn verifier(ca_pem: &[u8]) -> Result<Arc<dyn ServerCertVerifier>, CertificateError> {
+    let authorities: Vec<_> = CertificateDer::pem_slice_iter(ca_pem).collect::<Result<_, _>>()?;
+    if authorities.is_empty() {
         return Err(CertificateError::Empty);
     }
-    Ok(roots)
+    Ok(trusting(authorities)?)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ const VERSION_TOO_LARGE: &str = "ResourceVersionTooLarge";
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Longest message of a [`Status`] that is kept, in bytes: it goes into logs and conditions. metav1 allows 32 KiB there.
 const MAX_MESSAGE_BYTES: usize = 8 << 10;
+/// Start of an answer in which failed checks are looked for, in bytes.
+const MAX_REPORT_BYTES: usize = 64 << 10;
 /// Causes of a [`Status`] that are kept.
 const MAX_CAUSES: usize = 100;
 /// Upper bound for a delay that a server asks for.
@@ -235,13 +237,20 @@ fn cut(text: &mut String) {
 fn read_status(code: StatusCode, body: &[u8]) -> Status {
     let parsed = serde_json::from_slice::<Status>(body).ok().filter(|status| status.code >= 400);
     parsed.unwrap_or_else(|| {
-        let text = String::from_utf8_lossy(&body[..body.len().min(512)]);
-        let message = match text.trim() {
+        let start = |bytes: usize| String::from_utf8_lossy(&body[..body.len().min(bytes)]);
+        let message = failed_checks(&start(MAX_REPORT_BYTES)).unwrap_or_else(|| match start(512).trim() {
             "" => code.canonical_reason().unwrap_or("unknown error").to_owned(),
             text => text.to_owned(),
-        };
+        });
         Status::new(code.as_u16(), "", message)
     })
+}
+
+/// The failed checks in the report of `/readyz`, where most lines are about others (kubernetes
+/// staging/src/k8s.io/apiserver/pkg/server/healthz); `None` if the text is no such report.
+fn failed_checks(text: &str) -> Option<String> {
+    let failed: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("[-]")).collect();
+    (!failed.is_empty()).then(|| failed.join("; "))
 }
 
 /// The text of an error and all its causes; the outermost text of a transport error alone says little.
@@ -293,6 +302,19 @@ mod tests {
         let error = ClientError::from_answer(StatusCode::INTERNAL_SERVER_ERROR, None, body.as_bytes());
         let message = error.to_string();
         assert!(message.len() < MAX_MESSAGE_BYTES + 10 && message.ends_with("é…"), "{} bytes", message.len());
+    }
+
+    #[test]
+    fn a_report_of_health_tells_what_failed() {
+        let others = "[+]poststarthook/start-apiextensions-controllers ok\n".repeat(20);
+        let report = format!(
+            "[+]ping ok\n{others}[-]etcd failed: reason withheld\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\n\
+             readyz check failed\n"
+        );
+        let error = ClientError::from_answer(StatusCode::INTERNAL_SERVER_ERROR, None, report.as_bytes());
+        let failed =
+            "etcd failed: reason withheld; poststarthook/rbac/bootstrap-roles failed: reason withheld";
+        assert_eq!(error.to_string(), failed);
     }
 
     #[test]

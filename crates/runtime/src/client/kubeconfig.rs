@@ -23,8 +23,10 @@ use base64::engine::general_purpose::STANDARD;
 use kube::client::ConfigExt;
 use kube::config::{AuthInfo, Cluster, KubeConfigOptions, Kubeconfig as KubeKubeconfig};
 use portolan_net::kubeconfig::{Cluster as FileCluster, User as FileUser};
+use portolan_net::tls::trusting;
 use rustls::ClientConfig;
 use rustls::client::ResolvesClientCert;
+use rustls_pki_types::CertificateDer;
 use tower::ServiceBuilder;
 
 use crate::client::Client;
@@ -333,9 +335,23 @@ fn transport(config: &kube::Config, origin: &Origin<'_>) -> Result<Transport, Ku
     Ok(Transport::new(service, url))
 }
 
-/// TLS settings as `config` says. The client certificate is presented as it is; kube refuses those of version 1. One that
-/// cannot be read or used, and one of an exec plugin, is left to kube, which explains what is wrong.
+/// TLS settings as `config` says.
 fn tls_config(config: &kube::Config) -> Result<ClientConfig, kube::Error> {
+    let mut tls = tls_config_of_kube(config)?;
+    let authorities = config.root_cert.as_ref().filter(|_| !config.accept_invalid_certs);
+    let trusted = authorities.map(|all| {
+        trusting(all.iter().map(|certificate| CertificateDer::from(certificate.clone())).collect())
+    });
+    // If it cannot be made, kube's own verifier stays.
+    if let Some(Ok(verifier)) = trusted {
+        tls.dangerous().set_certificate_verifier(verifier);
+    }
+    Ok(tls)
+}
+
+/// TLS settings with kube's verifier. The client certificate is presented as it is; kube refuses those of version 1. One that
+/// cannot be read or used, and one of an exec plugin, is left to kube, which explains what is wrong.
+fn tls_config_of_kube(config: &kube::Config) -> Result<ClientConfig, kube::Error> {
     let Some(resolver) = client_certificate(&config.auth_info) else {
         return config.rustls_client_config();
     };

@@ -234,14 +234,29 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         Err(excessive(Excess::Pages { pages: limits.pages }))
     }
 
-    /// The version of the collection at this moment, from a list of one object. Selectors are left out, because the
-    /// server would search for an object that they select.
+    /// The version of the collection at this moment.
     pub(crate) async fn version(&self, namespace: &str) -> Result<String, ClientError> {
+        self.first_page(namespace, |page| page.resource_version).await
+    }
+
+    /// Whether a namespace has no object of this resource. Only one object is listed.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] if the type does not exist.
+    pub async fn is_empty(&self, namespace: &str) -> Result<bool, ClientError> {
+        self.first_page(namespace, |page| page.items.is_empty()).await
+    }
+
+    /// Reads a list of one object. Selectors are left out, because the server would search for an object that they select.
+    async fn first_page<R>(
+        &self,
+        namespace: &str,
+        read: impl FnOnce(decode::Page<'_>) -> R,
+    ) -> Result<R, ClientError> {
         let mut path = self.resource.collection_path(namespace);
         push_query(&mut path, "limit", "1");
         let body = self.client.exchange_page(self.read(&path, METADATA_LIST)?).await?;
-        let page = decode::page(&body).map_err(|source| unreadable(&Method::GET, &path, source))?;
-        Ok(page.resource_version)
+        decode::page(&body).map(read).map_err(|source| unreadable(&Method::GET, &path, source))
     }
 
     /// Creates an object.

@@ -13,19 +13,21 @@ use crate::client::{Credential, Endpoint};
 #[non_exhaustive]
 pub enum EndpointError {
     /// `spec.apiEndpoint` is empty.
-    #[error("the cluster has no spec.apiEndpoint")]
+    #[error("the cluster has no spec.apiEndpoint: give it the address, or run `portolan join` again")]
     NoAddress,
     /// `spec.proxyURL` is set.
     #[error("spec.proxyURL is not supported; give an apiEndpoint that can be reached directly")]
     Proxy,
     /// `spec.secretRef` is missing.
-    #[error("the cluster has no spec.secretRef")]
+    #[error("the cluster has no spec.secretRef: name its Secret, or run `portolan join` again")]
     NoSecret,
     /// The Secret does not exist.
     #[error("secret {0} with the credential of the cluster does not exist: `portolan join` makes a new one")]
     SecretGone(ObjectKey),
-    /// The Secret lacks a key, or its value is not base64.
-    #[error("secret {secret} has no usable {field:?}")]
+    /// The Secret lacks a key, or its value cannot be used.
+    #[error(
+        "secret {secret} with the credential of the cluster has no usable {field:?}: `portolan join` makes a new one"
+    )]
     Secret {
         /// The Secret.
         secret: ObjectKey,
@@ -64,13 +66,18 @@ pub fn endpoint(cluster: &Cluster, secret: &Object) -> Result<(Endpoint, Trust),
     };
     let ca_pem = if insecure_skip_verify { Vec::new() } else { field("caBundle")? };
     let trust = credential::trust(cluster, secret, &ca_pem)?;
-    let token = String::from_utf8(field("token")?)
-        .map_err(|_| EndpointError::Secret { secret: secret.key(), field: "token" })?;
+    let token = String::from_utf8(field("token")?).ok().filter(|token| is_header(token.trim()));
+    let token = token.ok_or_else(|| EndpointError::Secret { secret: secret.key(), field: "token" })?;
     let url = spec.api_endpoint.clone();
     let is_tunnelled = spec.sync_mode == SyncMode::Pull;
     let credential = Credential::Token(token);
     let endpoint = Endpoint { url, ca_pem, credential, insecure_skip_verify, is_tunnelled };
     Ok((endpoint, trust))
+}
+
+/// Whether a token can be sent in a header.
+fn is_header(token: &str) -> bool {
+    !token.is_empty() && !token.contains(char::is_control)
 }
 
 /// The token of the account that impersonates users in a cluster. `ca_pem` is the CA of its [`endpoint`].
@@ -94,22 +101,29 @@ mod tests {
 
     use super::*;
 
+    fn secret(data: Value) -> Object {
+        Object(json!({ "metadata": { "namespace": "karmada-cluster", "name": "s" }, "data": data }))
+    }
+
+    fn endpoint_of(spec: Value, secret: &Object) -> Result<Endpoint, EndpointError> {
+        let object = json!({ "apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "spec": spec,
+            "metadata": { "name": "s" } });
+        let cluster = Object(object).to_typed::<Cluster>().expect("a cluster");
+        endpoint(&cluster, secret).map(|(endpoint, _)| endpoint)
+    }
+
+    fn missing(field: &'static str) -> Result<Endpoint, EndpointError> {
+        Err(EndpointError::Secret { secret: ObjectKey::namespaced("karmada-cluster", "s"), field })
+    }
+
+    fn unverified() -> Value {
+        json!({ "apiEndpoint": "https://a", "insecureSkipTLSVerification": true })
+    }
+
     #[test]
     fn endpoints() {
-        let secret = |data: Value| {
-            Object(json!({ "metadata": { "namespace": "karmada-cluster", "name": "s" }, "data": data }))
-        };
         let complete_secret = || secret(json!({ "token": "dG9rZW4=", "caBundle": "Y2E=" }));
         let complete = complete_secret();
-        let cluster = |spec: Value| {
-            let object = json!({ "apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "spec": spec,
-                    "metadata": { "name": "s" } });
-            Object(object).to_typed::<Cluster>().expect("a cluster")
-        };
-        let endpoint_of =
-            |spec: Value, secret: &Object| endpoint(&cluster(spec), secret).map(|(endpoint, _)| endpoint);
-        let key = ObjectKey::namespaced("karmada-cluster", "s");
-        let missing = |field| Err(EndpointError::Secret { secret: key.clone(), field });
         let mut foreign = complete_secret();
         foreign.0["metadata"]["namespace"] = json!("blue");
         let distrusted = Distrust::Namespace(ObjectKey::namespaced("blue", "s"));
@@ -122,12 +136,11 @@ mod tests {
         };
         let insecure = Endpoint { ca_pem: Vec::new(), insecure_skip_verify: true, ..found.clone() };
         let address = json!({ "apiEndpoint": "https://a" });
-        let unverified = json!({ "apiEndpoint": "https://a", "insecureSkipTLSVerification": true });
         let cases = [
             ("complete", endpoint_of(address.clone(), &complete), Ok(found)),
             (
                 "insecure needs no CA",
-                endpoint_of(unverified, &secret(json!({ "token": "dG9rZW4=" }))),
+                endpoint_of(unverified(), &secret(json!({ "token": "dG9rZW4=" }))),
                 Ok(insecure),
             ),
             ("no address", endpoint_of(json!({}), &complete), Err(EndpointError::NoAddress)),
@@ -155,6 +168,41 @@ mod tests {
                 "proxy",
                 endpoint_of(json!({ "apiEndpoint": "https://a", "proxyURL": "http://p" }), &complete),
                 Err(EndpointError::Proxy),
+            ),
+        ];
+        for (name, got, want) in cases {
+            assert_eq!(got, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_no_header_can_carry_is_not_a_token() {
+        let cases = [
+            (
+                "a token with a line break in it",
+                endpoint_of(unverified(), &secret(json!({ "token": STANDARD.encode("to\nken") }))),
+                missing("token"),
+            ),
+            (
+                "a token of spaces",
+                endpoint_of(unverified(), &secret(json!({ "token": STANDARD.encode(" \n") }))),
+                missing("token"),
+            ),
+            (
+                "a token that is no text",
+                endpoint_of(unverified(), &secret(json!({ "token": "//79" }))),
+                missing("token"),
+            ),
+            (
+                "a line break at the end does no harm",
+                endpoint_of(unverified(), &secret(json!({ "token": STANDARD.encode("token\n") }))),
+                Ok(Endpoint {
+                    url: "https://a".to_owned(),
+                    ca_pem: Vec::new(),
+                    credential: Credential::Token("token\n".to_owned()),
+                    insecure_skip_verify: true,
+                    is_tunnelled: false,
+                }),
             ),
         ];
         for (name, got, want) in cases {

@@ -81,25 +81,34 @@ impl Follower {
         let endpoint = match self.trusted_endpoint(&cluster).await {
             Ok(endpoint) => endpoint,
             Err(error) => {
-                let is_distrusted = match error.downcast_ref() {
+                let is_unusable = match error.downcast_ref() {
                     Some(EndpointError::Distrusted(_)) => true,
                     // The clean-up of a cluster that leaves needs the client.
-                    Some(EndpointError::SecretGone(_)) => !cluster.metadata.is_deleting(),
-                    _ => false,
+                    Some(_) => !cluster.metadata.is_deleting(),
+                    None => false,
                 };
-                // A registered member stays if its Secret cannot be read, or lacks something.
-                if is_distrusted || self.members.get(name).is_none() {
-                    self.members.suspend(name, &error.to_string())?;
-                    log_suspension(&cluster, &error);
+                // A registered member stays if its Secret cannot be read at the moment.
+                if is_unusable || self.members.get(name).is_none() {
+                    self.suspend(&cluster, &error)?;
                 }
                 // A change of the Cluster or of the Secret queues the key again.
-                return if is_distrusted { Ok(()) } else { Err(error) };
+                return if is_unusable { Ok(()) } else { Err(error) };
             }
         };
         if endpoint.insecure_skip_verify {
             tracing::warn!(cluster = %name, "the certificate of this member is not verified (insecureSkipTLSVerification)");
         }
-        self.members.put(name, endpoint)?;
+        if let Err(error) = self.members.put(name, endpoint) {
+            self.suspend(&cluster, &error.into())?;
+        }
+        Ok(())
+    }
+
+    /// Sends nothing to a cluster any more, and says why.
+    fn suspend(&self, cluster: &Cluster, error: &BoxError) -> Result<(), BoxError> {
+        let name = ClusterName::new(cluster.metadata.name.as_str());
+        self.members.suspend(&name, &error.to_string())?;
+        log_suspension(cluster, error);
         Ok(())
     }
 

@@ -176,6 +176,13 @@ impl AuthenticationConfiguration {
         }
     }
 
+    /// Refuses requests without credentials.
+    #[must_use]
+    pub fn without_anonymous(mut self) -> Self {
+        self.anonymous = Some(Anonymous { enabled: false, conditions: Vec::new() });
+        self
+    }
+
     /// Whether requests without credentials are refused.
     pub fn refuses_anonymous(&self) -> bool {
         self.anonymous.as_ref().is_some_and(|anonymous| !anonymous.enabled)

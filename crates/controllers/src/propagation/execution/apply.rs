@@ -6,13 +6,16 @@ use std::time::Duration;
 use portolan_api::conditions::cluster::READY;
 use portolan_api::conditions::work::APPLIED;
 use portolan_api::meta::{condition, set_condition};
+use portolan_api::policy::PropagationPolicy;
 use portolan_api::work::{ResourceHealth, Work, WorkStatus};
-use portolan_api::{annotations, labels};
+use portolan_api::{Kind, annotations, labels};
 use portolan_object::patch::difference;
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::clusters::ownership::stamp;
 use portolan_plan::covers::covers;
 use portolan_plan::kubefed::is_left_alone;
+use portolan_plan::propagation::claim::leave_to_cluster;
+use portolan_plan::propagation::collected;
 use portolan_plan::propagation::namespace::is_shared;
 use portolan_plan::propagation::status::{applied, dispatching, is_applied, is_latest, manifest_status};
 use portolan_plan::propagation::work::is_named_after_manifest;
@@ -158,6 +161,9 @@ impl Executor {
             return Err(ApplyError::NotReady { cluster: self.member.name().to_string(), reason });
         };
         stamp(&mut manifest, &own);
+        if self.member.resource(&PropagationPolicy::gvk()).is_some() {
+            leave_to_cluster(&mut manifest);
+        }
         let kind = manifest.group_version_kind();
         if !is_named_after_manifest(work) {
             return Err(ApplyError::Misnamed { kind: kind.kind, key: manifest.key() });
@@ -237,7 +243,7 @@ impl Executor {
             condition.observed_generation = Some(work.metadata.generation);
             set_condition(&mut status.conditions, condition);
         }
-        let mut interpreted = Ok(());
+        let mut interpreted: Result<(), InterpretError> = Ok(());
         if let Ok(Some(object)) = result {
             let reported = status.manifest_statuses.first().and_then(|reported| reported.status.clone());
             let reflected = self.interpreters.reflect(object).await.unwrap_or_else(|error| {
@@ -251,6 +257,10 @@ impl Executor {
                 ResourceHealth::Unknown
             });
             status.manifest_statuses = vec![manifest_status(object, reflected, health)];
+            let failure = interpreted.as_ref().err().map(ToString::to_string);
+            if let Some(collected) = collected::of_work(failure.as_deref(), &status.conditions, &now) {
+                set_condition(&mut status.conditions, collected);
+            }
         }
         (status, interpreted)
     }

@@ -33,11 +33,13 @@ pub(in crate::propagation) struct SyncedWorks {
     pub(in crate::propagation) result: Result<(), BoxError>,
     /// Time until Works that were deleted by hand are made again.
     pub(in crate::propagation) again: Option<Duration>,
+    /// Time until an override that was deleted is out of effect.
+    pub(in crate::propagation) held: Option<Duration>,
 }
 
 impl From<Result<(), BoxError>> for SyncedWorks {
     fn from(result: Result<(), BoxError>) -> Self {
-        Self { failed_overrides: Vec::new(), not_made: Vec::new(), result, again: None }
+        Self { failed_overrides: Vec::new(), not_made: Vec::new(), result, again: None, held: None }
     }
 }
 
@@ -69,6 +71,7 @@ pub(super) struct Pass<'a> {
     not_made: Vec<String>,
     failures: Failures,
     again: Option<Duration>,
+    held: Option<Duration>,
 }
 
 impl<'a> Pass<'a> {
@@ -83,7 +86,13 @@ impl<'a> Pass<'a> {
             not_made: Vec::new(),
             failures: Failures::default(),
             again: None,
+            held: None,
         }
+    }
+
+    /// An override that was deleted counts for this time.
+    pub(super) fn hold(&mut self, time: Duration) {
+        self.held = Some(self.held.map_or(time, |held| held.min(time)));
     }
 
     pub(super) fn add(&mut self, write: Option<WorkWrite>, old: Option<&Work>) {
@@ -134,6 +143,7 @@ impl<'a> Pass<'a> {
             not_made,
             mut failures,
             again,
+            held,
         } = self;
         let has_writes = !writes.is_empty();
         let failed_writes = Failures::of_all(writes.into_iter().map(|write| send(hub, write))).await;
@@ -149,7 +159,7 @@ impl<'a> Pass<'a> {
             failures.append(Failures::of_all(removals).await);
         }
         failures.append(failed_writes);
-        SyncedWorks { failed_overrides, not_made, result: failures.into_result(), again }
+        SyncedWorks { failed_overrides, not_made, result: failures.into_result(), again, held }
     }
 }
 

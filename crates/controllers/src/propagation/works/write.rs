@@ -43,7 +43,7 @@ impl WorkWrite {
 }
 
 /// Whether a Work is being deleted with a cause.
-pub(super) fn is_removed(work: &Work) -> bool {
+pub(in crate::propagation) fn is_removed(work: &Work) -> bool {
     work.metadata.is_deleting() && Cause::of(work).is_some()
 }
 

@@ -260,7 +260,7 @@ impl<'a> Run<'a> {
             let wanted = &self.wanted;
             assert!(
                 is_allowed,
-                "seed {}: {kind} {name} was deleted in {cluster} by nobody: {wanted:?}",
+                "seed {}: {kind} {name} was deleted in {cluster} without a delete of a user: {wanted:?}",
                 self.seed
             );
         }

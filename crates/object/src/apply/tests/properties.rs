@@ -122,7 +122,7 @@ proptest! {
                 prop_assert_eq!(&world.at(&format!("/spec/{name}")), value);
             }
         }
-        // Nobody else holds a different opinion: the same apply without force goes through.
+        // No other manager has a different value: the same apply without force goes through.
         world.apply("m2", json!({ "spec": patch }));
         // Withdrawing everything leaves nothing of it owned.
         world.apply("m2", json!({}));

@@ -70,6 +70,7 @@ fn syntax_errors_are_worded_as_in_go() {
         ("", "unexpected end of JSON input"),
         ("{\"a\"", "unexpected end of JSON input"),
         ("garbage", "invalid character 'g' looking for beginning of value"),
+        ("\u{1f}\u{2}", r"invalid character '\x1f' looking for beginning of value"),
         ("{a: 1}", "invalid character 'a' looking for beginning of object key string"),
         ("{\"a\" 1}", "invalid character '1' after object key"),
         ("{\"a\": 1 \"b\"}", "invalid character '\"' after object key:value pair"),

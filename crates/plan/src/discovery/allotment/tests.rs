@@ -161,7 +161,7 @@ fn the_chosen_endpoints_stay_while_others_come_and_go() {
         let (one, other) = all.split_at(all.len() / 2);
         let mut slices =
             [slice("a", "IPv4", one), slice("a", "IPv4", other), slice("b", "IPv4", &["10.9.9.9"])];
-        set_usages(&mut slices, half);
+        set_usages(&mut slices, half, None);
         used(&slices)
     };
     let four = chosen(&all, &part(4, 8));
@@ -172,10 +172,10 @@ fn the_chosen_endpoints_stay_while_others_come_and_go() {
 
     let mut both =
         [slice("a", "IPv4", &all), slice("a", "IPv6", &["fd00::1", "fd00::2", "fd00::3", "fd00::4"])];
-    set_usages(&mut both, &part(6, 12));
+    set_usages(&mut both, &part(6, 12), None);
     assert_eq!(used(&both).len(), 6, "of each family the same share");
     let once = both.clone();
-    set_usages(&mut both, &part(6, 12));
+    set_usages(&mut both, &part(6, 12), None);
     assert_eq!(both, once, "again changes nothing");
 }
 

@@ -1,9 +1,12 @@
 mod routing;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::*;
-use crate::discovery::export::validate_export;
+use crate::discovery::export::{ValidExport, validate_export};
+use crate::discovery::routing::Routing;
 use crate::discovery::usage::{NotUsed, Usage};
 
 const SERVICE: &str = "derived-0p6lqce99d";

@@ -47,8 +47,10 @@ pub struct Proof {
     pub source: String,
     /// Address and port.
     pub endpoint: String,
-    /// Whether it was established.
+    /// Whether it was established, and an HTTP probe succeeded.
     pub answers: bool,
+    /// Why an HTTP probe failed; empty if it did not.
+    pub failure: String,
     /// Time since then.
     pub age: Duration,
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::facts::{Facts, Member, Namespace, View, validity};
 use super::finding::{Finding, joined, of_exporters};
-use super::native;
+use super::{link, native};
 use crate::discovery::export::InvalidExport;
 
 /// Checks that there is an export, and each export.
@@ -150,7 +150,7 @@ fn not_exported(facts: &Facts) -> Finding {
                 "no cluster that was read exports it, and {cluster} was not read: {} ({lost})",
                 lost.cause
             ),
-            lost.cure(cluster),
+            link::cure(member, lost),
         );
     }
     Finding::broken(

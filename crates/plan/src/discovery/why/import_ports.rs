@@ -86,6 +86,15 @@ fn lost_a_conflict(
     if lost.len() == exported.len() { Finding::broken(cause, next) } else { Finding::warning(cause, next) }
 }
 
+/// Whether the import of a set in `view` has none of the ports of the exporter `source`: its endpoints are not imported.
+pub(super) fn lost_every_port(facts: &Facts, view: &View, source: &View) -> bool {
+    let import = view.import.as_ref().filter(|_| facts.native().is_none() && !view.has_explicit_import());
+    let Some(import) = import.and_then(|import| ServiceImportView::read(import).ok()) else { return false };
+    let service = source.local.as_ref().and_then(|service| Service::read(service).ok()).unwrap_or_default();
+    let imported: BTreeSet<String> = import.spec.ports.iter().map(number).collect();
+    !service.spec.ports.is_empty() && service.spec.ports.iter().all(|port| !imported.contains(&number(port)))
+}
+
 /// `number/protocol`.
 fn number(port: &ServicePort<'_>) -> String {
     format!("{}/{}", port.port, port.protocol.filter(|protocol| !protocol.is_empty()).unwrap_or("TCP"))

@@ -8,6 +8,7 @@ use portolan_api::conditions::cluster;
 use super::facts::{Facts, Member};
 use super::finding::{Finding, joined};
 use super::known::Ready;
+use crate::discovery::{Lost, LostCause};
 
 /// Checks the links to the exporters and to the client cluster.
 pub(super) fn link(facts: &Facts, from: &str) -> Vec<Finding> {
@@ -27,7 +28,7 @@ pub(super) fn link(facts: &Facts, from: &str) -> Vec<Finding> {
         if !held.is_empty() {
             cause.push_str(&format!("; {}; whether they answer is not known", held.join(", ")));
         }
-        let next = lost.cure(name);
+        let next = cure(member, lost);
         let finding = if has_exporter && !is_client {
             Finding::warning(cause, next)
         } else {
@@ -57,6 +58,19 @@ pub(super) fn link(facts: &Facts, from: &str) -> Vec<Finding> {
         )));
     }
     joined(found)
+}
+
+/// What to do about a cluster that was not read. One that answers the control plane is probably only slow.
+pub(super) fn cure(member: &Member, lost: &Lost) -> String {
+    let is_followed = member.known.ready.as_ref().is_some_and(|ready| ready.is_ready);
+    let cure = lost.cure(&member.name);
+    if is_followed && lost.cause == LostCause::Silent {
+        return format!(
+            "ask again in some seconds, as condition Ready of Cluster {} is True; if it stays, {cure}",
+            member.name
+        );
+    }
+    cure
 }
 
 /// Clusters that hold endpoints of a lost one, such as `c sends traffic to 2 endpoints of b`.

@@ -165,6 +165,12 @@ fn standing(facts: &Facts, from: &str, view: &View) -> Vec<Finding> {
         let (cluster, endpoint, age) = (&member.name, &proof.endpoint, proof.age.as_secs());
         found.push(match proof.answers {
             true => Finding::Good(format!("the agent of {from} connected to {endpoint} of {cluster} {age} s ago")),
+            false if !proof.failure.is_empty() => Finding::broken(
+                format!("the agent of {from} reached {endpoint} of {cluster} {age} s ago, and {}", proof.failure),
+                format!(
+                    "the Pods of {cluster}: what they answer there; or httpProbe of the TrafficPolicy, if they are well"
+                ),
+            ),
             false => Finding::broken(
                 format!("the agent of {from} got no connection to {endpoint} of {cluster} {age} s ago"),
                 format!(

@@ -91,7 +91,7 @@ fn endpoints(facts: &Facts, view: &View) -> BTreeMap<String, (String, u16)> {
         let Ok(read) = EndpointSlice::read(slice) else { continue };
         let port = read.ports.iter().find_map(|port| tcp(port.protocol, port.port?));
         let ready = read.endpoints.iter().find(|endpoint| endpoint.is_ready());
-        // An address that is none does not get into the script.
+        // A text that is not an address does not get into the script.
         let address = ready.and_then(|endpoint| endpoint.addresses.first()?.parse::<IpAddr>().ok());
         if let (Some(address), Some(port)) = (address, port)
             && is_label_value(source)

@@ -10,6 +10,7 @@ use portolan_object::Object;
 
 use super::facts::{Facts, Member, View};
 use super::finding::{Finding, joined, of_exporters};
+use super::import_ports;
 use super::traffic;
 use super::unwritten::why_unwritten;
 use crate::discovery::importable::check_endpoint;
@@ -25,6 +26,11 @@ pub(super) fn slices(facts: &Facts, from: &str) -> Vec<Finding> {
     };
     let exporters: Vec<(&Member, &View)> =
         facts.valid_exporters().filter(|(exporter, _)| is_source(facts, member, view, exporter)).collect();
+    // The hop of the import tells of ports that lost a conflict. Endpoints without another port are rightly not here.
+    let is_wanted = |(exporter, source): &(&Member, &View)| {
+        !facts.received(view, exporter).is_empty() || !import_ports::lost_every_port(facts, view, source)
+    };
+    let exporters: Vec<(&Member, &View)> = exporters.into_iter().filter(is_wanted).collect();
     // Under its native name a Service has the endpoints of its own cluster, whatever is imported.
     let own = facts.native().map(|_| facts.own_ready_addresses(view).len()).filter(|own| *own > 0);
     let boundaries = exporters.iter().map(|(exporter, _)| traffic::boundary(facts, member, exporter));

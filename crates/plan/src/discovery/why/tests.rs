@@ -5,6 +5,7 @@ mod native;
 mod traffic_faults;
 mod variations;
 
+use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use serde_json::json;
 
 use super::*;
@@ -107,6 +108,21 @@ fn a_broken_hop_is_the_last_and_only_faults_of_exporters_concern_every_client() 
             assert_eq!(diagnosis.is_broken_everywhere(), broken <= Hop::Endpoints, "{}", fault.name);
         }
     }
+}
+
+#[test]
+fn endpoints_of_an_exporter_that_lost_all_its_ports_are_not_missed() {
+    let mut losing = federation::service("10.15.0.4", 80);
+    losing.0["spec"]["ports"][0]["protocol"] = json!("UDP");
+    let mut facts = with_second(losing, faults::conflict("PortConflict"));
+    view(&mut facts, "c").slices[0].0["ports"][0]["protocol"] = json!("UDP");
+    view(&mut facts, "b").slices.retain(|slice| slice.label(SOURCE_CLUSTER) != Some("id-c"));
+    let diagnosis = diagnose(&facts, "b");
+    let headline = "works, with a doubt at import: port conflict: http 80/UDP of c gets no traffic";
+    assert!(diagnosis.headline().contains(headline), "{}", diagnosis.headline());
+    let slices: Vec<&Finding> =
+        diagnosis.path.iter().filter(|(hop, _)| *hop == Hop::Slices).map(|(_, finding)| finding).collect();
+    assert!(slices.iter().all(|finding| matches!(finding, Finding::Good(_))), "{slices:?}");
 }
 
 #[test]
@@ -216,11 +232,15 @@ fn connections_of_the_agent_are_told_with_their_age() {
         source: "id-a".to_owned(),
         endpoint: "10.1.0.5:8080".to_owned(),
         answers,
+        failure: String::new(),
         age: std::time::Duration::from_secs(seconds),
     };
     let connects = "the agent of b connected to 10.1.0.5:8080 of a 3 s ago";
     let does_not = "broken at connection: the agent of b got no connection to 10.1.0.5:8080 of a 3 s ago";
+    let failing = Proof { failure: "GET /healthz answered 503".to_owned(), ..proof(false, 3) };
+    let fails = "broken at connection: the agent of b reached 10.1.0.5:8080 of a 3 s ago, and GET /healthz answered 503";
     let cases = [
+        ("its HTTP probe fails", vec![failing], Verdict::Broken, fails),
         ("it connects", vec![proof(true, 3)], Verdict::Works, connects),
         ("one agent of two connects", vec![proof(false, 1), proof(true, 3)], Verdict::Works, connects),
         ("it does not", vec![proof(false, 3)], Verdict::Broken, does_not),

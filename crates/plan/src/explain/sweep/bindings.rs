@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use portolan_api::conditions::binding::{
-    DEPENDENCIES_FOUND, FULLY_APPLIED, OVERRIDE_POLICY_FAILED, SCHEDULED, WORK_NOT_MADE,
+    DEPENDENCIES_FOUND, FULLY_APPLIED, OVERRIDE_POLICY_FAILED, SCHEDULED, STATUS_COLLECTED, WORK_NOT_MADE,
 };
 use portolan_api::conditions::cluster::READY;
 use portolan_api::conditions::work::APPLIED;
@@ -61,6 +61,12 @@ pub(super) fn bindings(federation: &Federation, groups: &mut Groups) {
             let (cause, since) = (missing.message.clone(), Some(missing.last_transition_time.as_str()));
             let cure = "create them on the control plane".to_owned();
             groups.add(Verdict::Warning, cause, Some(object.clone()), since, cure);
+        }
+        let collected = condition(&binding.status.conditions, STATUS_COLLECTED);
+        if let Some(failed) = collected.filter(|collected| !collected.is_true()) {
+            let cause = format!("status and health cannot be read: {}", failed.message);
+            let since = Some(failed.last_transition_time.as_str());
+            groups.add(Verdict::Broken, cause, Some(object.clone()), since, why(binding));
         }
         unhealthy(binding, &object, groups);
     }

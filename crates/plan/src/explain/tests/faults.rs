@@ -2,6 +2,7 @@
 
 use portolan_api::config::DependentObjectReference;
 use portolan_api::meta::{Condition, ObjectMeta};
+use portolan_object::Object;
 use serde_json::{Value, json};
 
 use super::federation::{World, cluster, mark, object, policy, refuse, settle, work};
@@ -163,6 +164,16 @@ fn binding_and_schedule() -> Vec<Fault> {
         Fault::new("no binding", Binding, "has not made a binding yet", "/readyz")
             .only(Verdict::Waiting)
             .after(|facts| facts.binding = Ok(None)),
+        Fault::new("an interpreter that cannot count", Binding, "make a binding: no size", "the interpreter")
+            .after(|facts| {
+                facts.binding = Ok(None);
+                facts.warnings = Ok(["old", "no size"]
+                    .iter()
+                    .zip(["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"])
+                    .map(|(message, time)| json!({ "reason": "GetReplicasFailed", "message": message, "lastTimestamp": time }))
+                    .map(Object)
+                    .collect());
+            }),
         Fault::new("the binding of an earlier object", Binding, "of an earlier object", "/readyz")
             .only(Verdict::Waiting)
             .after(|facts| {

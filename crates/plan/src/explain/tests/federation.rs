@@ -83,6 +83,7 @@ pub(in crate::explain) fn settle(world: World) -> Facts {
         policies: Ok(policies.clone()),
         overrides: Ok(overrides.clone()),
         priority_classes: Ok(vec!["high".to_owned()]),
+        warnings: Ok(Vec::new()),
         binding: Ok(None),
         clusters: Ok(clusters.clone()),
         works: Ok(BTreeMap::new()),

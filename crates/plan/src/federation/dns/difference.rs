@@ -60,7 +60,7 @@ impl fmt::Display for Conflict {
         match &self.reason {
             Reason::Unowned(kind) => write!(
                 f,
-                "{name} has a record of type {kind} that nobody marks as owned; it is left alone: delete it there, or \
+                "{name} has a record of type {kind} without a mark of an owner; it is left alone: delete it there, or \
                  rename the Service"
             ),
             Reason::Owned { kind, owner } => write!(

@@ -156,7 +156,7 @@ fn a_deployment_is_available_once_every_cluster_says_so() {
             vec![available("True", "t1"), None],
             vec![("Available", "False", "m2: no status has been reported yet", "t1")],
         ),
-        ("nobody has reported", vec![None, None], vec![]),
+        ("no cluster has reported", vec![None, None], vec![]),
         (
             "one still rolls out",
             vec![progressing("True", "NewReplicaSetAvailable"), progressing("True", "ReplicaSetUpdated")],

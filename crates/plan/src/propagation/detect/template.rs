@@ -1,4 +1,4 @@
-//! Which objects are templates. An object that the control plane makes for itself is none: every cluster makes its own.
+//! Which objects are templates. Objects that the control plane makes for itself are not: every cluster makes its own.
 
 use std::fmt;
 

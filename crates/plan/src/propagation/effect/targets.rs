@@ -32,7 +32,8 @@ pub(super) fn target_faults(spec: &PropagationSpec, clusters: &BTreeSet<String>)
     faults.into_iter().flatten().collect()
 }
 
-fn no_such_target<'a>(
+/// The fault of names that are those of no cluster.
+pub(super) fn no_such_target<'a>(
     field: &'static str,
     named: impl Iterator<Item = &'a String>,
     clusters: &BTreeSet<String>,

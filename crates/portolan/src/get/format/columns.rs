@@ -20,7 +20,7 @@ impl CustomColumns {
     /// Reads `NAME:.metadata.name,NODE:.spec.nodeName`.
     ///
     /// # Errors
-    /// A column without a path, or a path that is none.
+    /// A column without a path, or with a text that is not a path.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let column = |part: &str| {
             let (heading, path) =
@@ -35,7 +35,7 @@ impl CustomColumns {
     /// Reads a file with a line of headings and a line of paths.
     ///
     /// # Errors
-    /// Other lines, or a path that is none.
+    /// Other lines, or a text that is not a path.
     pub(super) fn parse_file(text: &str) -> Result<Self> {
         let mut lines = text.lines().filter(|line| !line.trim().is_empty());
         let words = |line: Option<&str>| -> Vec<String> {

@@ -113,7 +113,8 @@ fn proofs(leases: &[Object], key: &ObjectKey, now: Timestamp) -> Vec<Proof> {
             // A clock that is ahead makes a proof look like one of the future: it is new.
             let time: Timestamp = one.time.parse().ok()?;
             let age = Duration::try_from(now.duration_since(time)).unwrap_or_default();
-            Some(Proof { source: cluster.clone(), endpoint: one.endpoint, answers: one.answers, age })
+            let (source, endpoint) = (cluster.clone(), one.endpoint);
+            Some(Proof { source, endpoint, answers: one.answers, failure: one.failure, age })
         })
     });
     proofs.collect()

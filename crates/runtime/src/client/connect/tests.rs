@@ -250,3 +250,30 @@ fn client_certificates_of_version_1_are_presented() {
     assert!(identity::resolver(b"", key.as_bytes()).is_err(), "no certificate");
     assert!(identity::resolver(chain.as_bytes(), b"").is_err(), "no key");
 }
+
+#[test]
+fn addresses_of_api_servers() {
+    for (url, host, port, prefix) in [
+        ("https://10.0.0.1:6443", "10.0.0.1", 6443, ""),
+        ("https://10.0.0.1:6443/", "10.0.0.1", 6443, ""),
+        ("https://10.0.0.1:6443///", "10.0.0.1", 6443, ""),
+        ("HTTPS://api.example", "api.example", 443, ""),
+        ("http://api.example", "api.example", 80, ""),
+        ("https://[2001:db8::1]:6443", "2001:db8::1", 6443, ""),
+        ("https://rancher.example/k8s/clusters/c-xyz", "rancher.example", 443, "/k8s/clusters/c-xyz"),
+        ("https://rancher.example/k8s/clusters/c-xyz/", "rancher.example", 443, "/k8s/clusters/c-xyz"),
+    ] {
+        let found = Address::parse(url).expect(url);
+        assert_eq!((&*found.host, found.port, &*found.prefix), (host, port, prefix), "{url}");
+    }
+    for (url, cause) in [
+        ("10.0.0.1", "https://"),
+        ("ftp://10.0.0.1", "only http and https"),
+        ("https://admin:secret@10.0.0.1:6443", "a user or a password"),
+        ("https://admin@10.0.0.1:6443", "a user or a password"),
+        ("https://10.0.0.1:6443/?zone=a", "a query"),
+    ] {
+        let refusal = Address::parse(url).expect_err(url).to_string();
+        assert!(refusal.contains(cause) && !refusal.contains("secret"), "{url}: {refusal}");
+    }
+}

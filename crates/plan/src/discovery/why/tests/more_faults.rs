@@ -35,6 +35,8 @@ fn links() -> Vec<Fault> {
     };
     let mut unnoticed = lost("a", LostCause::Unreachable);
     unnoticed.members[0].known.ready = Some(Ready { is_ready: true, ..Ready::default() });
+    let mut slow = lost("a", LostCause::Silent);
+    slow.members[0].known.ready = Some(Ready { is_ready: true, ..Ready::default() });
     let mut forgotten = lost("a", LostCause::Unreachable);
     (view(&mut forgotten, "b").import, view(&mut forgotten, "b").slices) = (None, vec![]);
     let mut stranger = healthy();
@@ -90,7 +92,14 @@ fn links() -> Vec<Fault> {
             "start the API server of a",
         ),
         fault(
-            "exporter lost, and nobody holds its endpoints",
+            "exporter that answers the control plane, and not this command in time",
+            slow,
+            CannotTell,
+            "its API server does not answer in time, which the control plane has not noticed yet",
+            "ask again in some seconds, as condition Ready of Cluster a is True; if it stays, start the API server of a",
+        ),
+        fault(
+            "exporter lost, and no importer holds its endpoints",
             forgotten,
             CannotTell,
             "cannot tell at export: no cluster that was read exports it, and a was not read",

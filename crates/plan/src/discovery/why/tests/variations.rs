@@ -589,6 +589,7 @@ fn connections() -> Vec<Fault> {
         source: "id-a".to_owned(),
         endpoint: "10.10.0.5:8080".to_owned(),
         answers: false,
+        failure: String::new(),
         age: Duration::from_secs(2),
     };
     let mut agent_denied = untried("b", |held| held.proofs = vec![proof]);

@@ -97,12 +97,7 @@ fn sets_of_others_are_never_touched() {
     };
     let marked = |at: &str| text(at, "heritage=external-dns,external-dns/owner=other");
     for (case, zone, want, message) in [
-        (
-            "nobody marks it",
-            vec![set("nginx A 192.0.2.9")],
-            "nginx A 192.0.2.1",
-            "that nobody marks as owned",
-        ),
+        ("without a mark", vec![set("nginx A 192.0.2.9")], "nginx A 192.0.2.1", "without a mark of an owner"),
         (
             "another owner",
             vec![set("nginx A 192.0.2.9"), marked("a-nginx")],
@@ -119,7 +114,7 @@ fn sets_of_others_are_never_touched() {
             "another type of address",
             vec![set("nginx AAAA 2001:db8::9")],
             "nginx A 192.0.2.1",
-            "that nobody marks",
+            "without a mark",
         ),
         ("any type beside a CNAME", vec![set("nginx MX mail")], "nginx CNAME web.example.com.", "type MX"),
         ("a CNAME in place of the mark", vec![set("a-nginx CNAME x.")], "nginx A 192.0.2.1", "a-nginx"),
