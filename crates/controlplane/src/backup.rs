@@ -43,6 +43,15 @@ pub enum BackupError {
         /// The answer of the operating system.
         source: io::Error,
     },
+    /// No space for the backup, or for what is unpacked.
+    #[error("no space left in {}: free some, or use another file system; nothing was changed", .0.display())]
+    Full(PathBuf),
+    /// The directory for the backup does not exist.
+    #[error("the directory {} does not exist: make it, or choose another place for the backup", .0.display())]
+    NoFolder(PathBuf),
+    /// The name of the backup is that of a directory.
+    #[error("{} is a directory: give the name of a file in it", .0.display())]
+    Folder(PathBuf),
     /// The file is damaged, or is no backup.
     #[error("{} is not a usable backup ({reason}): use another one; nothing was changed", path.display())]
     Unusable {
@@ -73,7 +82,12 @@ pub enum BackupError {
 
 impl BackupError {
     fn io(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
-        |source| Self::Io { path: path.to_owned(), source }
+        |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full(folder_of(path).to_owned())
+            }
+            _ => Self::Io { path: path.to_owned(), source },
+        }
     }
 }
 
@@ -87,27 +101,41 @@ pub fn backup(root: &Path, file: &Path, version: &str, now: Timestamp) -> Result
     if !state.join(DATABASE).exists() {
         return Err(BackupError::NoState(root.to_owned()));
     }
-    let folder = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(file);
+    if !folder.is_dir() {
+        return Err(BackupError::NoFolder(folder.to_owned()));
+    }
+    if file.is_dir() {
+        return Err(BackupError::Folder(file.to_owned()));
+    }
     let failed = BackupError::io(file);
     // Readable by its owner only, as the state: it holds keys.
     let copies = tempfile::Builder::new().prefix(".portolan-backup-").tempdir_in(folder).map_err(&failed)?;
     let database = copies.path().join(DATABASE);
-    let summary = copy_database(&state.join(DATABASE), &database)?;
+    let summary = copy_database(&state.join(DATABASE), &database).map_err(|error| match error {
+        OpenError::Full { path } if path == database => BackupError::Full(folder.to_owned()),
+        other => other.into(),
+    })?;
     let header = json!({
-        "format": FORMAT, "portolan": version, "created": now.to_string(),
+        "format": FORMAT, "portolan": version, "created": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         "revision": summary.revision.0, "objects": summary.objects,
     });
     let mut archive = tempfile::NamedTempFile::new_in(copies.path()).map_err(&failed)?;
     write_archive(archive.as_file_mut(), &header, &state, &database).map_err(&failed)?;
     // What cannot be read back is no backup.
     let mut written = File::open(archive.path()).map_err(&failed)?;
-    archive::read(&mut written, file, |_, content| io::copy(content, &mut io::sink()).map(drop))?;
+    archive::read(&mut written, file, |_, _| Ok(()))?;
     archive.persist(file).map_err(|error| failed(error.error))?;
     sync_directory(folder).map_err(&failed)?;
     Ok(summary)
+}
+
+/// The directory of a file.
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 fn write_archive(out: &mut File, header: &Value, state: &Path, database: &Path) -> io::Result<()> {

@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
+use crate::batch::Unavailable;
 use crate::damage::DamagedValue;
 use crate::index::Index;
 use crate::interest::Interest;
@@ -74,11 +75,13 @@ impl<P: Payload> StoreState<P> {
 pub(crate) struct SharedState<P> {
     pub(crate) state: RwLock<StoreState<P>>,
     pub(crate) metrics: Metrics,
+    /// Why the latest write was refused; absent after one that succeeded.
+    pub(crate) refusal: Mutex<Option<Unavailable>>,
 }
 
 impl<P: Payload> SharedState<P> {
     pub(crate) fn new(state: StoreState<P>) -> Self {
-        Self { state: RwLock::new(state), metrics: Metrics::default() }
+        Self { state: RwLock::new(state), metrics: Metrics::default(), refusal: Mutex::default() }
     }
 
     /// Makes durable events visible, in order, and wakes their watchers.

@@ -124,6 +124,11 @@ impl<P: Payload> Store<P> {
         from.take_while(|(key, _)| key.starts_with(prefix)).map(|(_, value)| value.clone()).collect()
     }
 
+    /// Why the latest write was refused, if it was: the disk is full or faulty, or another process locks the database.
+    pub fn refusal(&self) -> Option<Unavailable> {
+        self.shared.refusal.lock().clone()
+    }
+
     /// Whether the value of a key is on disk in a form that new values do not get, such as encrypted with an old key. Writing
     /// the same value again replaces it.
     pub fn is_stale(&self, key: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, Method, Response, StatusCode};
 use portolan_object::Status;
+use portolan_store::Unavailable;
 use serde_json::json;
 
 use super::refusal::{method_not_allowed, unknown_path};
@@ -59,11 +60,29 @@ fn checks(server: &Server, probe: Probe) -> Vec<Check> {
     let mut checks = vec![Check::new("ping", true)];
     if probe != Probe::Liveness {
         checks.push(Check::new("shutdown", !server.stopping.is_cancelled()));
-        let damaged = server.store.damaged_below("").len();
-        let note = (damaged > 0).then(|| format!("damaged objects are left out: {damaged}, see the log"));
-        checks.push(Check { note, ..Check::new("store", true) });
+        checks.push(store_check(server));
     }
     checks
+}
+
+/// Reads go on without writes, so that a full disk leaves the server ready, with a note. It is not ready while only a restart
+/// can help.
+fn store_check(server: &Server) -> Check {
+    let refusal = server.store.refusal();
+    let is_healthy = !matches!(refusal, Some(Unavailable::Faulty { .. }));
+    // Everybody may ask, so the note has no paths; the log has.
+    let refusal = refusal.map(|cause| match cause {
+        Unavailable::Full { .. } => "writes are refused because the disk is full, see the log",
+        _ => "writes are refused, see the log",
+    });
+    let damaged = server.store.damaged_below("").len();
+    let notes = [
+        refusal.map(str::to_owned),
+        (damaged > 0).then(|| format!("damaged objects are left out: {damaged}, see the log")),
+    ];
+    let notes: Vec<String> = notes.into_iter().flatten().collect();
+    let note = (!notes.is_empty()).then(|| notes.join("; "));
+    Check { note, ..Check::new("store", is_healthy) }
 }
 
 /// The paths that `GET /` lists.

@@ -54,7 +54,8 @@ pub(super) async fn commit_deletion(server: &Server, item: &Versioned<Record>) -
 
 /// 503 with the cause.
 fn unavailable(cause: &Unavailable) -> Status {
-    tracing::error!(%cause, "the store refused a write");
+    // The store has told it once.
+    tracing::debug!(%cause, "the store refused a write");
     let mut status =
         Status::new(503, "ServiceUnavailable", format!("the store does not accept writes: {cause}"));
     status.details.get_or_insert_default().retry_after_seconds = Some(1);

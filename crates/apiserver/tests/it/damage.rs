@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use portolan_store::Store;
+use portolan_store::{Options, Store};
 
 use crate::cluster::{CONFIG_MAPS, Cluster, config_map};
 
@@ -76,6 +76,36 @@ async fn a_damaged_object_is_named_and_all_others_are_served() {
     assert_eq!(cluster.post(CONFIG_MAPS, &config_map("b", "new")).await.code, 201);
     assert_eq!(cluster.get(CONFIG_MAPS).await.names(), ["a", "b", "c"]);
     stop(cluster, store).await;
+}
+
+#[tokio::test]
+async fn readiness_tells_that_the_disk_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = Options { max_bytes: Some(4 << 20), ..Options::default() };
+    let store = Store::open_with(&folder.path().join("store"), small).await.unwrap();
+    let cluster = Cluster::over(store.clone()).await;
+    let object = |number: u32| {
+        // No two values share what a compression could use.
+        let digit = |part: u32| char::from_digit((part ^ number).wrapping_mul(2_654_435_761) >> 28, 16);
+        let value: String = (0..400_000).filter_map(digit).collect();
+        config_map(&format!("big-{number}"), &value)
+    };
+    let mut answers = Vec::new();
+    for number in 0..20 {
+        answers.push(cluster.post(CONFIG_MAPS, &object(number)).await.code);
+    }
+    assert_eq!(answers.last(), Some(&503), "{answers:?}");
+    assert_eq!(cluster.get("/readyz").await.text, "ok", "reads go on");
+    let health = cluster.get("/readyz?verbose").await;
+    assert!(
+        health.text.contains("[+]store ok: writes are refused because the disk is full"),
+        "{}",
+        health.text
+    );
+    let path = folder.path().display().to_string();
+    assert!(!health.text.contains(&path), "everybody may ask: {}", health.text);
+    cluster.server.stop(std::time::Duration::from_secs(5)).await.unwrap();
+    store.close().await;
 }
 
 #[tokio::test]

@@ -66,15 +66,23 @@ fn file_header(length: u64) -> tar::Header {
 pub(super) fn read(
     file: &mut File,
     path: &Path,
-    mut take: impl FnMut(&str, &mut dyn Read) -> io::Result<()>,
+    mut take: impl FnMut(&str, &mut dyn Read) -> Result<(), BackupError>,
 ) -> Result<Value, BackupError> {
     let unusable = |reason: String| BackupError::Unusable { path: path.to_owned(), reason };
-    let failed = |error: io::Error| unusable(error.to_string());
+    let failed = |error: io::Error| match error.raw_os_error() {
+        Some(_) => BackupError::io(path)(error),
+        None => damaged(path, &error),
+    };
     let mut archive = tar::Archive::new(file);
     let mut header = None;
     let mut found = BTreeMap::new();
     for entry in archive.entries().map_err(failed)? {
-        let mut entry = entry.map_err(failed)?;
+        let mut entry = match entry {
+            Err(error) if header.is_none() && error.raw_os_error().is_none() => {
+                return Err(unusable("it is no tar archive".to_owned()));
+            }
+            entry => entry.map_err(failed)?,
+        };
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let is_plain = Path::new(&name).components().all(|part| matches!(part, Component::Normal(_)));
         if !entry.header().entry_type().is_file() || !is_plain {
@@ -92,13 +100,23 @@ pub(super) fn read(
             }
             header = Some(parse_header(&text_of(&mut content).map_err(failed)?).map_err(unusable)?);
         } else {
-            take(&name, &mut content).map_err(failed)?;
+            take(&name, &mut content)?;
             // The checksum is that of the whole file, also if less was taken.
             io::copy(&mut content, &mut io::sink()).map_err(failed)?;
         }
         found.insert(name, content.finish());
     }
     Err(unusable(format!("it ends before its {CHECKSUMS}")))
+}
+
+/// A file that cannot be read as an archive. The words of the parser are not repeated: they quote the file, which may be any
+/// other one, with secrets.
+pub(super) fn damaged(path: &Path, error: &io::Error) -> BackupError {
+    let reason = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it is cut off",
+        _ => "it is damaged",
+    };
+    BackupError::Unusable { path: path.to_owned(), reason: reason.to_owned() }
 }
 
 fn parse_header(text: &str) -> Result<Value, String> {

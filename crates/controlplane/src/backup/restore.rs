@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use portolan_net::files::write_private;
-use portolan_store::{CopySummary, DatabaseLock, adopt_database, lock_database};
+use portolan_store::{CopySummary, DatabaseLock, OpenError, adopt_database, lock_database};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ pub struct Restored {
 pub fn restore(root: &Path, file: &Path, is_forced: bool, now: Timestamp) -> Result<Restored, BackupError> {
     let mut backup = File::open(file).map_err(BackupError::io(file))?;
     // Before anything is made: a file that is no backup leaves no trace.
-    archive::read(&mut backup, file, |_, content| io::copy(content, &mut io::sink()).map(drop))?;
+    archive::read(&mut backup, file, |_, _| Ok(()))?;
     let root = StateDirectory::open(root)?.root().to_owned();
     let state = root.join(DIRECTORY);
     let lock = claim(&root, &state, is_forced)?;
@@ -101,11 +101,20 @@ fn unpack(
     File::create(staging.join(INCOMPLETE)).and_then(|file| file.sync_all()).map_err(&failed)?;
     sync_directory(staging).map_err(&failed)?;
     let header = archive::read(backup, path, |name, content| {
-        let name = name.strip_prefix(DIRECTORY).and_then(|name| name.strip_prefix('/'));
-        let name = name.ok_or_else(|| io::Error::other("a file that does not belong to a control plane"))?;
-        write_file(&staging.join(name), content)
+        let inner = name.strip_prefix(DIRECTORY).and_then(|name| name.strip_prefix('/'));
+        let Some(inner) = inner else {
+            let reason = format!("{name} does not belong to a control plane");
+            return Err(BackupError::Unusable { path: path.to_owned(), reason });
+        };
+        write_file(&staging.join(inner), content).map_err(|error| match error.raw_os_error() {
+            Some(_) => failed(error),
+            None => archive::damaged(path, &error),
+        })
     })?;
-    let summary = adopt_database(&staging.join(DATABASE))?;
+    let summary = adopt_database(&staging.join(DATABASE)).map_err(|error| match error {
+        OpenError::Full { .. } => BackupError::Full(super::folder_of(staging).to_owned()),
+        other => other.into(),
+    })?;
     let created = header["created"].as_str().unwrap_or_default().to_owned();
     let marker = marker(&header, &summary, now);
     write_private(&staging.join(RESTORED), marker.as_bytes())

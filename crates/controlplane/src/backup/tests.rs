@@ -153,10 +153,25 @@ async fn a_damaged_backup_is_refused_and_changes_nothing() {
         }
     }
     assert!(outcomes[&true] > 300, "{outcomes:?}");
-    fs::write(&damaged, "no archive").expect("written");
-    restore(&target, &damaged, false, now()).expect_err("no backup");
+    for other in ["no archive".to_owned(), "token: secret\n".repeat(100)] {
+        fs::write(&damaged, other).expect("written");
+        let refused = restore(&target, &damaged, false, now()).expect_err("no backup").to_string();
+        assert!(!refused.contains("secret") && !refused.contains("\n"), "{refused}");
+    }
     assert!(!target.exists(), "nothing was made");
     assert_eq!(content(&root).await, before);
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_hold_a_backup_is_named() {
+    let (directory, root) = state(1).await;
+    let absent = directory.path().join("absent");
+    let refused = backup(&root, &absent.join("b.tar"), "0.0.0", now()).expect_err("no folder").to_string();
+    let named = format!("the directory {} does not exist", absent.display());
+    assert!(refused.starts_with(&named), "{refused}");
+    let refused = backup(&root, directory.path(), "0.0.0", now()).expect_err("a folder").to_string();
+    assert!(refused.ends_with("is a directory: give the name of a file in it"), "{refused}");
+    assert_eq!(names(directory.path()), ["state"], "nothing is left");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use rusqlite::backup::{Backup, StepResult};
 use super::compaction::advance;
 use super::connection::{Checkpoint, checkpoint, connect, keep_log_on_close};
 use super::database::{REVISION_STEP, check_files, read_and_check, transaction};
-use super::error::OpenError;
+use super::error::{OpenError, is_full};
 use super::files::{LOCK_POLL_INTERVAL, create, lock};
 use super::load::Loaded;
 use super::newest::{self, Found, NewestFile};
@@ -50,7 +50,9 @@ pub fn copy_database(from: &Path, to: &Path) -> Result<CopySummary, OpenError> {
     }
     create(to)?;
     let mut copy = connect(to).map_err(|error| OpenError::from_sqlite(to, error))?;
-    copy_pages(&source, &mut copy).map_err(failed)?;
+    // Only the copy grows.
+    copy_pages(&source, &mut copy)
+        .map_err(|error| OpenError::from_sqlite(if is_full(&error) { to } else { from }, error))?;
     // One file, without a log.
     let close = |copy: Connection| {
         copy.pragma_update(None, "journal_mode", "DELETE")?;

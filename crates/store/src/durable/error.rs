@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
-use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
+use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_SHORT_READ};
 
 use crate::batch::Unavailable;
 
@@ -117,6 +117,9 @@ impl OpenError {
 
     pub(super) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
+        if is_full(&source) {
+            return Self::Full { path };
+        }
         match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
             Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
@@ -125,7 +128,6 @@ impl OpenError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Corrupt { path, reason: source.to_string() }
             }
-            Some(ErrorCode::DiskFull) => Self::Full { path },
             _ => Self::Failed { path, source: Box::new(source) },
         }
     }
@@ -155,8 +157,10 @@ impl Unavailable {
     /// The consequence of a failed transaction for later writes. The transaction itself is rolled back in each case.
     pub(super) fn from_sqlite(path: &Path, source: &rusqlite::Error) -> Self {
         let path = path.to_owned();
+        if is_full(source) {
+            return Self::Full { path };
+        }
         match source.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::Full { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
             // After a failed sync the content of the disk is unknown; a retry could acknowledge a write that is lost.
             _ => Self::Faulty { path, reason: source.to_string().into() },
@@ -164,7 +168,33 @@ impl Unavailable {
     }
 }
 
-/// Whether a transaction failed because the disk is full.
+/// Whether something failed because the disk is full: a write, or the growth of the index of the log (`-shm`), which SQLite
+/// reports as a failure of the disk.
 pub(super) fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.code == ErrorCode::DiskFull || error.extended_code == SQLITE_IOERR_SHMSIZE)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi::{Error, SQLITE_FULL, SQLITE_IOERR_FSYNC};
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_faulty_one() {
+        let path = Path::new("store.db");
+        let failure = |code| rusqlite::Error::SqliteFailure(Error::new(code), None);
+        for (code, is_full) in
+            [(SQLITE_FULL, true), (SQLITE_IOERR_SHMSIZE, true), (SQLITE_IOERR_FSYNC, false)]
+        {
+            let open = OpenError::from_sqlite(path, failure(code));
+            assert_eq!(matches!(open, OpenError::Full { .. }), is_full, "{code}: {open}");
+            let damaged = OpenError::from_damaged(path, failure(code));
+            assert_eq!(matches!(damaged, OpenError::Full { .. }), is_full, "{code}: {damaged}");
+            let write = Unavailable::from_sqlite(path, &failure(code));
+            assert_eq!(matches!(write, Unavailable::Full { .. }), is_full, "{code}: {write}");
+        }
+    }
 }

@@ -219,6 +219,7 @@ async fn a_full_disk_loses_nothing_and_writes_go_on_once_there_is_room() {
     let source = std::error::Error::source(&refusal).expect("a source").to_string();
     assert!(source.contains(&path.display().to_string()) && source.contains("free some"), "{source}");
     assert!(accepted > 50);
+    assert!(matches!(store.refusal(), Some(Unavailable::Full { .. })), "{:?}", store.refusal());
     assert_eq!(list(&store, None).len(), accepted, "reads go on");
     assert_eq!(store.revision().0, accepted as u64);
     let watch = store.watch("", Revision(0)).expect("history is readable");
@@ -257,6 +258,7 @@ async fn a_faulty_database_stops_writes_for_good_but_not_reads() {
             panic!("{refusal:?}")
         };
         assert!(source.to_string().contains(&path.display().to_string()), "{source}");
+        assert!(matches!(store.refusal(), Some(Unavailable::Faulty { .. })), "{:?}", store.refusal());
         damage(&path, "ALTER TABLE elsewhere RENAME TO log; ALTER TABLE log RENAME TO elsewhere");
     }
     assert_eq!(list(&store, None), ["a=1@1.1"]);

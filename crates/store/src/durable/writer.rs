@@ -221,6 +221,9 @@ impl<P: Payload> DurableWriter<P> {
             appended => appended,
         };
         appended.map_err(|error| self.refuse(&error))?;
+        if self.shared.refusal.lock().take().is_some() {
+            tracing::info!("the store accepts writes again");
+        }
         self.retention.note(now, last.revision);
         Ok(horizon)
     }
@@ -240,11 +243,13 @@ impl<P: Payload> DurableWriter<P> {
 
     fn refuse(&mut self, error: &rusqlite::Error) -> Unavailable {
         let unavailable = Unavailable::from_sqlite(self.database.path(), error);
+        let before = self.shared.refusal.lock().replace(unavailable.clone());
         if matches!(unavailable, Unavailable::Faulty { .. }) {
             tracing::error!(error = %unavailable, "the store refuses writes until it is restarted");
             self.fault = Some(unavailable.clone());
-        } else {
-            tracing::warn!(error = %unavailable, "a write was refused");
+        } else if before.is_none() {
+            // Clients try again and again: one line until a write succeeds.
+            tracing::error!(error = %unavailable, "the store refuses writes");
         }
         unavailable
     }

@@ -40,6 +40,7 @@ async fn fill(directory: &Path, numbers: &mut Numbers) {
     let is_full = matches!(refusal, CommitError::Unavailable { source: Unavailable::Full { .. } });
     assert!(is_full && keys.len() > 100, "{} objects: {refusal:?}", keys.len());
     assert_eq!(count(&store), keys.len(), "reads go on");
+    assert!(matches!(store.refusal(), Some(Unavailable::Full { .. })), "{:?}", store.refusal());
     std::fs::remove_file(&other).expect("removed");
     if numbers.chance(50) {
         store.close().await;
@@ -47,6 +48,7 @@ async fn fill(directory: &Path, numbers: &mut Numbers) {
         assert_eq!(count(&store), keys.len());
     }
     store.commit(Batch::create("/room", Note::new("x"))).await.expect("there is room");
+    assert!(store.refusal().is_none(), "{:?}", store.refusal());
     keys.push("/room".to_owned());
     // Up to half of the objects go; deletions need some room as well.
     for _ in 0..keys.len() / 2 {
