@@ -15,7 +15,7 @@ use http::Request;
 use http::header::{AUTHORIZATION, HeaderValue};
 use portolan_net::Shutdown;
 use portolan_net::clock::Clock;
-use portolan_net::server::PeerIdentity;
+use portolan_net::server::{DistrustedPeer, PeerIdentity};
 use portolan_net::telemetry;
 use portolan_object::Status;
 use portolan_store::Store;
@@ -111,6 +111,7 @@ impl Server {
         let in_protocol = websocket::bearer(request.headers());
         let credentials = Credentials {
             certificates: identity.and_then(|PeerIdentity(chain)| chain.as_deref()).unwrap_or_default(),
+            is_certificate_distrusted: request.extensions().get::<DistrustedPeer>().is_some(),
             authorization: request
                 .headers()
                 .get(AUTHORIZATION)

@@ -23,12 +23,11 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use rustls_pki_types::CertificateDer;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tower::Service;
 
 use crate::accept::{self, AcceptOptions};
 use crate::shutdown::Shutdown;
+use crate::tls::ServerTls;
 
 use handshakes::Handshakes;
 pub use metrics::ConnectionMetrics;
@@ -51,6 +50,11 @@ const UNSENT_BYTES: u32 = 128 << 10;
 /// Verified against the authorities of the listener's TLS settings. Every request carries it as an extension.
 #[derive(Debug, Clone)]
 pub struct PeerIdentity(pub Option<Arc<[CertificateDer<'static>]>>);
+
+/// The client has presented a certificate that is not trusted: of another authority, or expired. Its requests carry this as an
+/// extension, and no [`PeerIdentity`] with a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DistrustedPeer;
 
 /// Address of the client. Every request carries it as an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +154,7 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<ServerTls>,
     limits: Limits,
     metrics: ConnectionMetrics,
 }
@@ -165,7 +169,7 @@ impl Server {
     }
 
     /// With TLS.
-    pub fn tls(listener: TcpListener, config: Arc<ServerConfig>) -> Self {
+    pub fn tls(listener: TcpListener, config: ServerTls) -> Self {
         let (limits, metrics) = (Limits::default(), ConnectionMetrics::default());
         Self { listener, tls: Some(config), limits, metrics }
     }
@@ -204,7 +208,7 @@ impl Server {
             let max_connections = limits.connections + CONNECTIONS_IN_EXCHANGE;
             let options = AcceptOptions { listener: "HTTP", max_connections };
             let context = connection::Context {
-                acceptor: tls.map(TlsAcceptor::from),
+                tls,
                 handshakes: Handshakes::new(available_parallelism().map_or(1, NonZero::get)),
                 slots: Slots::new(&limits, metrics),
                 limits,

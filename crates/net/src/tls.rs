@@ -5,6 +5,7 @@
 mod accept_any;
 mod system_roots;
 mod trusted;
+mod verified_later;
 
 use std::sync::Arc;
 
@@ -12,11 +13,13 @@ use arc_swap::ArcSwap;
 use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::pki::Identity;
+use verified_later::VerifiedLater;
 
 pub use accept_any::accept_any;
 pub use system_roots::system_roots;
@@ -87,9 +90,42 @@ fn certified(identity: &Identity) -> Result<CertifiedKey, TlsError> {
 pub enum ClientCertificates {
     /// Clients are not asked for a certificate.
     Ignored,
-    /// Clients may present a certificate signed by one of these authorities; without one they are anonymous to TLS. Any
-    /// other certificate is refused.
+    /// Clients may present a certificate signed by one of these authorities; without one they are anonymous to TLS. A client
+    /// with any other certificate is told from both.
     SignedBy(Vec<CertificateDer<'static>>),
+}
+
+/// The settings of a server. Clones share state.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    settings: Arc<ServerConfig>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+impl ServerTls {
+    /// The settings of the handshake. It does not verify the certificate of a client: [`Self::trusts`] does.
+    pub fn settings(&self) -> &Arc<ServerConfig> {
+        &self.settings
+    }
+
+    /// The same settings with other ALPN names, the preferred one first.
+    #[must_use]
+    pub fn with_protocols(mut self, names: &[&[u8]]) -> Self {
+        let mut settings = ServerConfig::clone(&self.settings);
+        settings.alpn_protocols = names.iter().map(|name| name.to_vec()).collect();
+        self.settings = Arc::new(settings);
+        self
+    }
+
+    /// Whether a client's chain, its own certificate first, is that of one of the client authorities, and valid now.
+    pub fn trusts(&self, chain: &[CertificateDer<'_>]) -> bool {
+        match (&self.clients, chain) {
+            (Some(clients), [own, others @ ..]) => {
+                clients.verify_client_cert(own, others, UnixTime::now()).is_ok()
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The settings of a server.
@@ -99,12 +135,12 @@ pub enum ClientCertificates {
 pub fn server_config(
     certificate: ServerCertificate,
     clients: &ClientCertificates,
-) -> Result<Arc<ServerConfig>, TlsError> {
+) -> Result<ServerTls, TlsError> {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Versions)?;
-    let builder = match clients {
-        ClientCertificates::Ignored => builder.with_no_client_auth(),
+    let (builder, clients) = match clients {
+        ClientCertificates::Ignored => (builder.with_no_client_auth(), None),
         ClientCertificates::SignedBy(authorities) => {
             let mut roots = RootCertStore::empty();
             for authority in authorities {
@@ -114,10 +150,11 @@ pub fn server_config(
                 .allow_unauthenticated()
                 .build()
                 .map_err(TlsError::Verifier)?;
-            builder.with_client_cert_verifier(verifier)
+            let later = VerifiedLater(Arc::clone(&verifier));
+            (builder.with_client_cert_verifier(Arc::new(later)), Some(verifier))
         }
     };
     let mut config = builder.with_cert_resolver(Arc::new(certificate));
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
-    Ok(Arc::new(config))
+    Ok(ServerTls { settings: Arc::new(config), clients })
 }

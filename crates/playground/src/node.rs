@@ -32,17 +32,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::meta::Taint;
 use portolan_api::resources;
 use portolan_net::server::{ListenError, Server, listen};
+use portolan_net::tls::ServerTls;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::Object;
 use portolan_runtime::cache::Caches;
 use portolan_runtime::{Backoff, Cache, Client};
-use rustls::ServerConfig;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -97,7 +96,7 @@ pub struct Settings {
     /// The nodes.
     pub nodes: Vec<NodeSetting>,
     /// TLS of the kubelet endpoints, which trust clients with a certificate of its authorities.
-    pub tls: Arc<ServerConfig>,
+    pub tls: ServerTls,
     /// The clock.
     pub clock: Clock,
 }

@@ -27,6 +27,8 @@ const INVALID_SINCE: &str = "/metadata/labels/kubernetes.io~1legacy-token-invali
 pub struct Credentials<'a> {
     /// The client's certificate and those that it was presented with, verified by the TLS layer; empty without one.
     pub certificates: &'a [CertificateDer<'static>],
+    /// Whether the client presented a certificate that the TLS layer does not trust.
+    pub is_certificate_distrusted: bool,
     /// The `Authorization` header.
     pub authorization: Option<&'a [u8]>,
     /// The path of the request.
@@ -130,7 +132,7 @@ impl Authentication {
         directory: &dyn Directory,
         now: Timestamp,
     ) -> Result<User, Status> {
-        let mut is_certificate_invalid = false;
+        let mut is_certificate_invalid = credentials.is_certificate_distrusted;
         if !credentials.certificates.is_empty() {
             match certificate::user(credentials.certificates, now) {
                 Ok(user) => return Ok(user),

@@ -50,7 +50,7 @@ impl Webhook {
         let (calls, last) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Value::Null)));
         let (counted, seen) = (Arc::clone(&calls), Arc::clone(&last));
         tokio::spawn(async move {
-            let acceptor = TlsAcceptor::from(config);
+            let acceptor = TlsAcceptor::from(Arc::clone(config.settings()));
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, counted, seen) = (acceptor.clone(), Arc::clone(&counted), Arc::clone(&seen));
                 tokio::spawn(async move {

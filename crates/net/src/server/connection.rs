@@ -12,6 +12,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -25,8 +26,9 @@ use super::handshakes::Handshakes;
 use super::linger::{BodyNote, Lingering};
 use super::slots::{Slots, Slotted};
 use super::turns::InTurns;
-use super::{BoxError, Limits, PeerAddress, PeerIdentity};
+use super::{BoxError, DistrustedPeer, Limits, PeerAddress, PeerIdentity};
 use crate::shutdown::Shutdown;
+use crate::tls::ServerTls;
 
 /// Bytes that a client may send before we read them, per HTTP/2 stream and per connection. A connection that is not read
 /// from costs the latter.
@@ -53,7 +55,7 @@ const NOT_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\
 /// State shared by the connections of a server.
 #[derive(Clone)]
 pub(super) struct Context {
-    pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) tls: Option<ServerTls>,
     pub(super) handshakes: Handshakes,
     pub(super) slots: Slots,
     pub(super) limits: Limits,
@@ -98,23 +100,41 @@ async fn serve_stream<S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let Some(acceptor) = &context.acceptor else {
-        return Box::pin(serve_http(context, stream, (peer, PeerIdentity(None)), slot, service)).await;
+    let Some(tls) = &context.tls else {
+        let unknown = Certificates { identity: PeerIdentity(None), is_distrusted: false };
+        return Box::pin(serve_http(context, stream, (peer, unknown), slot, service)).await;
     };
-    let Some((stream, identity)) = Box::pin(shake_hands(context, acceptor, stream, peer)).await else {
+    let Some((stream, identity)) = Box::pin(shake_hands(context, tls, stream, peer)).await else {
         return;
     };
     Box::pin(serve_http(context, stream, (peer, identity), slot, service)).await;
 }
 
+/// What a client has presented.
+struct Certificates {
+    identity: PeerIdentity,
+    /// It has presented a chain that is not trusted.
+    is_distrusted: bool,
+}
+
+impl Certificates {
+    fn of(tls: &ServerTls, chain: Option<&[CertificateDer<'_>]>) -> Self {
+        let Some(chain) = chain else { return Self { identity: PeerIdentity(None), is_distrusted: false } };
+        let is_trusted = tls.trusts(chain);
+        let verified = is_trusted.then(|| chain.iter().map(|c| c.clone().into_owned()).collect());
+        Self { identity: PeerIdentity(verified), is_distrusted: !is_trusted }
+    }
+}
+
 /// The TLS handshake; `None` when it fails or takes too long.
 async fn shake_hands(
     context: &Context,
-    acceptor: &TlsAcceptor,
+    tls: &ServerTls,
     stream: TcpStream,
     peer: PeerAddress,
-) -> Option<(TlsStream<TcpStream>, PeerIdentity)> {
-    let handshake = context.handshakes.stepwise(accept_tls(acceptor, stream));
+) -> Option<(TlsStream<TcpStream>, Certificates)> {
+    let acceptor = TlsAcceptor::from(Arc::clone(tls.settings()));
+    let handshake = context.handshakes.stepwise(accept_tls(&acceptor, stream));
     let shaken = tokio::select! {
         shaken = timeout(context.limits.handshake_timeout, handshake) => shaken,
         () = context.shutdown.requested() => return None,
@@ -122,10 +142,8 @@ async fn shake_hands(
     match shaken {
         Ok(Ok(mut stream)) => {
             stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
-            let chain = stream.get_ref().1.peer_certificates();
-            let identity =
-                PeerIdentity(chain.map(|chain| chain.iter().map(|c| c.clone().into_owned()).collect()));
-            return Some((stream, identity));
+            let certificates = Certificates::of(tls, stream.get_ref().1.peer_certificates());
+            return Some((stream, certificates));
         }
         Ok(Err(error)) => tracing::debug!(peer = %peer.0, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(peer = %peer.0, "TLS handshake took too long"),
@@ -147,7 +165,7 @@ async fn accept_tls(acceptor: &TlsAcceptor, mut stream: TcpStream) -> io::Result
 async fn serve_http<I, S, B>(
     context: &Context,
     stream: I,
-    (peer, identity): (PeerAddress, PeerIdentity),
+    (peer, certificates): (PeerAddress, Certificates),
     slot: &Arc<Slotted>,
     service: S,
 ) where
@@ -170,7 +188,10 @@ async fn serve_http<I, S, B>(
             body_note.set(request.version() < Version::HTTP_2 && !request.body().is_end_stream());
             let (in_flight, computing) = (slot.begin(), slot.compute());
             request.extensions_mut().insert(peer);
-            request.extensions_mut().insert(identity.clone());
+            request.extensions_mut().insert(certificates.identity.clone());
+            if certificates.is_distrusted {
+                request.extensions_mut().insert(DistrustedPeer);
+            }
             let answer = service.call(request);
             async move {
                 let answer = answer.await?;

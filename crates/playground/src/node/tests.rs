@@ -1,10 +1,11 @@
 use std::future::Future;
+use std::sync::Arc;
 
 use portolan_api::resources;
 use portolan_apiserver::auth::User;
 use portolan_apiserver::{ApiServer, Config};
 use portolan_net::pki::{Authority, ServerNames};
-use portolan_net::tls::{ClientCertificates, ServerCertificate, server_config};
+use portolan_net::tls::{ClientCertificates, ServerCertificate, ServerTls, server_config};
 use portolan_object::ObjectKey;
 use portolan_runtime::cache::Subscription;
 use portolan_runtime::client::{Delete, Patch, Selection};
@@ -75,7 +76,7 @@ async fn start_nodes(client: Client, api_server: Arc<ApiServer>) -> World {
     World { client, network, cluster, nodes, scope, _api_server: api_server }
 }
 
-fn tls() -> Arc<ServerConfig> {
+fn tls() -> ServerTls {
     let now = Clock::system().now();
     let authority = Authority::create("kubelet-ca", now).expect("an authority");
     let names = ServerNames { common_name: "kubelet".to_owned(), ..ServerNames::default() };

@@ -194,6 +194,22 @@ fn other_audiences() {
 }
 
 #[test]
+fn a_certificate_that_is_not_trusted_is_a_wrong_credential_and_not_a_missing_one() {
+    let authentication = authentication();
+    let cases: [(&str, Option<&[u8]>, Result<&str, u16>); 3] = [
+        ("alone", None, Err(401)),
+        ("with a token", Some(b"Bearer secret-token"), Ok("robot")),
+        ("with a bad token", Some(b"Bearer nonsense"), Err(401)),
+    ];
+    for (name, authorization, want) in cases {
+        let credentials =
+            Credentials { is_certificate_distrusted: true, authorization, ..Credentials::default() };
+        let got = authentication.authenticate(credentials, &objects(), Timestamp::now());
+        assert_eq!(got.as_ref().map(|user| user.name.as_str()).map_err(|status| status.code), want, "{name}");
+    }
+}
+
+#[test]
 fn a_certificate_that_expires_on_an_open_connection_is_refused() {
     let mut parameters = rcgen::CertificateParams::default();
     parameters.distinguished_name.push(rcgen::DnType::CommonName, "alice");
@@ -212,7 +228,8 @@ fn a_certificate_that_expires_on_an_open_connection_is_refused() {
         ("expired, and a bad token", "2026-01-01T00:00:01Z", Some(bad), Err(401)),
     ];
     for (name, now, authorization, want) in cases {
-        let credentials = Credentials { certificates: &certificates, authorization, path: "/" };
+        let credentials =
+            Credentials { certificates: &certificates, authorization, ..Credentials::default() };
         let got = authentication.authenticate(credentials, &objects(), now.parse().unwrap());
         assert_eq!(got.as_ref().map(|user| user.name.as_str()).map_err(|status| status.code), want, "{name}");
     }

@@ -11,8 +11,7 @@ use hyper::body::Incoming;
 use portolan_net::Shutdown;
 use portolan_net::pki::{Authority, ServerNames};
 use portolan_net::server::{PeerAddress, Server, listen};
-use portolan_net::tls::{ClientCertificates, ServerCertificate, server_config};
-use rustls::ServerConfig;
+use portolan_net::tls::{ClientCertificates, ServerCertificate, ServerTls, server_config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -31,7 +30,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 /// An authority, and TLS of a server that it vouches for.
 struct Trust {
     authority: Authority,
-    config: Arc<ServerConfig>,
+    config: ServerTls,
 }
 
 impl Trust {
@@ -54,7 +53,7 @@ impl Trust {
 }
 
 /// Answers with the protocol, the client's port and what was sent.
-fn serve(address: SocketAddr, config: &Arc<ServerConfig>) -> (SocketAddr, Shutdown) {
+fn serve(address: SocketAddr, config: &ServerTls) -> (SocketAddr, Shutdown) {
     let listener = listen(address).expect("a free port");
     let (address, scope) = (listener.local_addr().expect("bound"), Shutdown::new());
     let answer = service_fn(|request: Request<Incoming>| async move {
@@ -110,7 +109,7 @@ async fn requests_beyond_the_streams_of_a_connection_open_another() {
     let trust = Trust::new();
     let listener = TcpListener::bind(loopback()).await.expect("a free port");
     let address = listener.local_addr().expect("bound");
-    let acceptor = TlsAcceptor::from(trust.config.clone());
+    let acceptor = TlsAcceptor::from(Arc::clone(trust.config.settings()));
     tokio::spawn(async move {
         loop {
             let (tcp, _) = listener.accept().await.expect("accepted");
@@ -139,9 +138,7 @@ async fn requests_beyond_the_streams_of_a_connection_open_another() {
 #[tokio::test]
 async fn a_server_that_speaks_nothing_newer_is_asked_in_http_1() {
     let trust = Trust::new();
-    let mut config = ServerConfig::clone(&trust.config);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let (address, _scope) = serve(loopback(), &Arc::new(config));
+    let (address, _scope) = serve(loopback(), &trust.config.clone().with_protocols(&[b"http/1.1"]));
     let client = trust.client(address);
     for length in [0, 20_000] {
         let (protocol, _, body) = say(&client, vec![b'x'; length]).await;
@@ -169,7 +166,7 @@ async fn what_the_server_never_looked_at_is_sent_again() {
     let trust = Trust::new();
     let listener = TcpListener::bind(loopback()).await.expect("a free port");
     let address = listener.local_addr().expect("bound");
-    let acceptor = TlsAcceptor::from(trust.config.clone());
+    let acceptor = TlsAcceptor::from(Arc::clone(trust.config.settings()));
     tokio::spawn(async move {
         for number in 0.. {
             let (tcp, _) = listener.accept().await.expect("accepted");
