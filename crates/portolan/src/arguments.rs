@@ -4,7 +4,7 @@ pub(crate) mod api_server;
 pub(crate) mod capacity;
 pub(crate) mod controllers;
 pub(crate) mod duration;
-mod examples;
+pub(crate) mod examples;
 pub(crate) mod failover;
 pub(crate) mod leadership;
 

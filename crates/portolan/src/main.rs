@@ -60,7 +60,7 @@ mod why;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use arguments::{Arguments, ClusterCommand, Command, StorageCommand};
 
@@ -76,7 +76,9 @@ fn main() -> ExitCode {
     portolan_net::huge_pages::disable();
     // Before any thread starts, and before anything is printed.
     completion::answer_shell();
-    let arguments = Arguments::parse();
+    let matches = arguments::examples::add(Arguments::command()).get_matches();
+    // Cannot fail: the matches are those of these arguments.
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     #[cfg(feature = "playground")]
     if let Command::Inside { order } = &arguments.command {
         portolan_net::huge_pages::enable();
