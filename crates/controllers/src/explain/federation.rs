@@ -26,10 +26,12 @@ pub async fn federation(hub: &Client, discovery: &Discovery) -> Federation {
         both::<_, ResourceBinding, ClusterResourceBinding>(hub, ""),
         list(hub, &of_works, &everywhere),
     );
-    let preferred = discovery.resources.iter().filter(|found| found.preferred);
-    let kinds: Vec<GroupVersionKind> = preferred.map(|found| found.resource.gvk.clone()).collect();
+    let preferred: Vec<_> = discovery.resources.iter().filter(|found| found.preferred).collect();
+    let of_cluster = preferred.iter().filter(|found| !found.resource.namespaced);
+    let cluster_kinds = of_cluster.map(|found| found.resource.gvk.group_kind()).collect();
+    let kinds: Vec<GroupVersionKind> = preferred.iter().map(|found| found.resource.gvk.clone()).collect();
     let templates = templates(hub, discovery, &kinds, policies.as_deref().unwrap_or_default()).await;
-    Federation { kinds, clusters, policies, templates, bindings, works }
+    Federation { kinds, cluster_kinds, clusters, policies, templates, bindings, works }
 }
 
 /// The objects of each kind that a policy selects.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_object::{GroupKind, GroupVersionKind, Object, ObjectKey};
 use portolan_plan::propagation::detect::{Candidate, exclusion, explain};
 use portolan_plan::propagation::effect::{Facts, Fault, Selected, faults, idle_weights};
 use portolan_plan::propagation::matching::rank;
@@ -51,6 +51,8 @@ pub(super) fn report(pipeline: &Pipeline, policy: &Regarding, faults: &[Fault]) 
 /// The kinds and clusters that policies can name, at one moment.
 pub(super) struct Existing {
     pub(super) kinds: Vec<GroupVersionKind>,
+    /// Those of them with objects that have no namespace.
+    pub(super) cluster_kinds: BTreeSet<GroupKind>,
     clusters: BTreeSet<String>,
 }
 
@@ -59,7 +61,10 @@ impl Existing {
     pub(super) fn of(pipeline: &Pipeline) -> Self {
         let templates = pipeline.templates.all();
         let clusters = pipeline.hub.clusters.keys();
+        let of_cluster =
+            templates.iter().map(|cache| cache.resource()).filter(|resource| !resource.namespaced);
         Self {
+            cluster_kinds: of_cluster.map(|resource| resource.gvk.group_kind()).collect(),
             kinds: templates.iter().map(|cache| cache.resource().gvk.clone()).collect(),
             clusters: clusters.into_iter().map(|cluster| cluster.name).collect(),
         }
@@ -67,7 +72,13 @@ impl Existing {
 
     /// What a policy of a namespace is checked against.
     pub(super) fn facts<'a>(&'a self, pipeline: &'a Pipeline, namespace: &'a str) -> Facts<'a> {
-        Facts { namespace, kinds: &self.kinds, clusters: &self.clusters, skipped: &pipeline.hub.skipped }
+        Facts {
+            namespace,
+            kinds: &self.kinds,
+            cluster_kinds: &self.cluster_kinds,
+            clusters: &self.clusters,
+            skipped: &pipeline.hub.skipped,
+        }
     }
 }
 

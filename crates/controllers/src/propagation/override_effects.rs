@@ -27,6 +27,7 @@ impl Reconciler for OverrideEffects {
         let mut existing = Existing::of(&self.0);
         // Namespaces go to members without a policy, and can be overridden.
         existing.kinds.push(resources::NAMESPACE.gvk());
+        existing.cluster_kinds.insert(resources::NAMESPACE.gvk().group_kind());
         let facts = existing.facts(&self.0, &policy.metadata.namespace);
         let mut faults = override_faults(&policy.spec, facts);
         let selected = self.selected(&policy);

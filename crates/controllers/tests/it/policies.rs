@@ -264,6 +264,9 @@ async fn a_policy_without_effect_says_so() {
                 "overrideRules": [{ "targetCluster": { "clusterNames": [cluster] }, "overriders": {
                     "plaintext": [{ "path": "/data/a", "operator": "add", "value": "b" }] } }] } })
     };
+    set.hub.create(overriding("scope", "Namespace", "eu")).await;
+    let scope = when_event(&set.hub, "scope", "KindClusterScoped").await;
+    assert!(scope.contains("objects of kind v1 Namespace have no namespace"), "{scope}");
     set.hub.create(overriding("no-cluster", "ConfigMap", "ue")).await;
     set.hub.create(overriding("no-kind", "ConfigMpa", "eu")).await;
     let no_cluster = when_event(&set.hub, "no-cluster", "NoSuchCluster").await;

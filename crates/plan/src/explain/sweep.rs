@@ -7,7 +7,7 @@ mod bindings;
 mod clusters;
 mod policies;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_api::cluster::Cluster;
 use portolan_api::work::Work;
@@ -24,6 +24,8 @@ pub use policies::served;
 pub struct Federation {
     /// The kinds that the hub serves, in the preferred versions.
     pub kinds: Vec<GroupVersionKind>,
+    /// Those of them with objects that have no namespace.
+    pub cluster_kinds: BTreeSet<GroupKind>,
     /// The clusters.
     pub clusters: Read<Vec<Cluster>>,
     /// All propagation policies.
@@ -101,7 +103,11 @@ impl Groups {
 
     fn unread(&mut self, what: &str, error: impl std::fmt::Display) {
         let cause = format!("{what} were not looked at: {error}");
-        self.add(Verdict::NotLookedAt, cause, None, None, "run the command with more rights".to_owned());
+        let cure = match cause.contains("forbidden") {
+            true => "run the command with more rights",
+            false => "run the command again; if it stays so, look at the log of the control plane",
+        };
+        self.add(Verdict::NotLookedAt, cause, None, None, cure.to_owned());
     }
 
     fn into_troubles(self) -> Vec<Trouble> {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use portolan_api::policy::{PropagationSpec, ResourceSelector};
-use portolan_object::{GroupVersion, GroupVersionKind, ObjectKey};
+use portolan_object::{GroupKind, GroupVersion, GroupVersionKind, ObjectKey};
 
 use super::detect::{Advantage, Exclusion, Skipped, Verdict, name};
 pub use idle::{idle_overrides, idle_weights};
@@ -30,6 +30,8 @@ pub struct Facts<'a> {
     pub namespace: &'a str,
     /// The kinds that can be propagated.
     pub kinds: &'a [GroupVersionKind],
+    /// Those of them with objects that have no namespace.
+    pub cluster_kinds: &'a BTreeSet<GroupKind>,
     /// The names of all clusters.
     pub clusters: &'a BTreeSet<String>,
     /// Kinds and namespaces that are never propagated.
@@ -56,6 +58,13 @@ pub enum Fault {
         asked: String,
         /// Kinds with a similar name, as `apiVersion kind`.
         near: Vec<String>,
+    },
+    /// Objects of the selected kind have no namespace, and the policy has one.
+    KindClusterScoped {
+        /// Index of the selector.
+        selector: usize,
+        /// What the selector asks for.
+        asked: String,
     },
     /// Objects of the selected kind are never propagated.
     KindSkipped {
@@ -120,6 +129,7 @@ impl Fault {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::KindNotServed { .. } => "KindNotServed",
+            Self::KindClusterScoped { .. } => "KindClusterScoped",
             Self::KindSkipped { .. } | Self::NamespaceSkipped { .. } | Self::Excluded { .. } => {
                 "NeverPropagated"
             }
@@ -175,6 +185,9 @@ fn selector_fault(index: usize, selector: &ResourceSelector, facts: Facts<'_>) -
     let is_served = facts.kinds.iter().any(|served| served.group_kind() == kind.group_kind());
     if selector.api_version.is_empty() || !is_served {
         return Some(Fault::KindNotServed { selector: index, asked, near: near(&kind, facts.kinds) });
+    }
+    if !facts.namespace.is_empty() && facts.cluster_kinds.contains(&kind.group_kind()) {
+        return Some(Fault::KindClusterScoped { selector: index, asked });
     }
     let namespace = if facts.namespace.is_empty() { &selector.namespace } else { facts.namespace };
     let is_skipped = !namespace.is_empty() && facts.skipped.has_namespace(namespace);
@@ -257,6 +270,11 @@ impl fmt::Display for Fault {
                     near => write!(f, "; did you mean {}?", near.join(" or ")),
                 }
             }
+            Self::KindClusterScoped { selector, asked } => write!(
+                f,
+                "spec.resourceSelectors[{selector}] selects nothing: objects of kind {asked} have no namespace, and a policy \
+                 in a namespace is only for objects in it; use the kind of policy that begins with Cluster"
+            ),
             Self::KindSkipped { selector, asked } => write!(
                 f,
                 "spec.resourceSelectors[{selector}] selects nothing: objects of kind {asked} are never propagated"
@@ -328,10 +346,18 @@ mod tests {
             GroupVersionKind::new("apps", "v1", "Deployment"),
             GroupVersionKind::new("", "v1", "ConfigMap"),
             GroupVersionKind::new("", "v1", "Secret"),
+            GroupVersionKind::new("rbac.authorization.k8s.io", "v1", "ClusterRole"),
         ];
+        let cluster_kinds = BTreeSet::from([kinds[3].group_kind()]);
         let clusters = BTreeSet::from(["eu".to_owned()]);
         let skipped = Skipped::default();
-        let facts = Facts { namespace, kinds: &kinds, clusters: &clusters, skipped: &skipped };
+        let facts = Facts {
+            namespace,
+            kinds: &kinds,
+            cluster_kinds: &cluster_kinds,
+            clusters: &clusters,
+            skipped: &skipped,
+        };
         let spec = PropagationSpec { resource_selectors: selectors.to_vec(), ..PropagationSpec::default() };
         faults(&spec, facts, selected).iter().map(ToString::to_string).collect()
     }
@@ -373,6 +399,20 @@ mod tests {
                 "shop",
                 vec![],
                 vec!["no kind example.com/v1 Widget; install its CustomResourceDefinition"],
+            ),
+            (
+                vec![selector("rbac.authorization.k8s.io/v1", "ClusterRole")],
+                "shop",
+                vec![],
+                vec![
+                    "ClusterRole have no namespace, and a policy in a namespace is only for objects in it; use",
+                ],
+            ),
+            (
+                vec![selector("rbac.authorization.k8s.io/v1", "ClusterRole")],
+                "",
+                vec![],
+                vec!["no object fits a selector of this policy yet"],
             ),
             (
                 vec![selector("v1", "Event")],

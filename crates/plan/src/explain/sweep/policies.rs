@@ -59,11 +59,20 @@ fn without_effect(federation: &Federation, policies: &[Policy], policy: &Policy)
     if selected.is_empty() {
         let unserved =
             policy.spec.resource_selectors.iter().find(|one| served(&federation.kinds, one).is_none());
-        let cause = match unserved {
-            Some(selector) => unserved_cause(&federation.kinds, selector),
-            None => "the policy selects nothing that exists".to_owned(),
-        };
-        return Some((cause, edit));
+        if let Some(selector) = unserved {
+            return Some((unserved_cause(&federation.kinds, selector), edit));
+        }
+        let of_cluster = policy.spec.resource_selectors.iter().find(|one| {
+            served(&federation.kinds, one)
+                .is_some_and(|kind| federation.cluster_kinds.contains(&kind.group_kind()))
+        });
+        return Some(match of_cluster.filter(|_| !policy.metadata.namespace.is_empty()) {
+            Some(selector) => (
+                format!("the policy is for objects of its namespace, and kind {} has none", selector.kind),
+                "create a ClusterPropagationPolicy instead".to_owned(),
+            ),
+            None => ("the policy selects nothing that exists".to_owned(), edit),
+        });
     }
     let mut winners: Vec<String> = Vec::new();
     for object in selected {

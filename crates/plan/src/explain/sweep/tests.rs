@@ -43,16 +43,24 @@ fn scheduled(status: &str) -> Value {
 }
 
 fn federation() -> Federation {
-    let kinds =
-        vec![GroupVersionKind::new("", "v1", "ConfigMap"), GroupVersionKind::new("apps", "v1", "Deployment")];
+    let kinds = vec![
+        GroupVersionKind::new("", "v1", "ConfigMap"),
+        GroupVersionKind::new("apps", "v1", "Deployment"),
+        GroupVersionKind::new("storage.k8s.io", "v1", "StorageClass"),
+    ];
     let none = |kind: &str, group: &str| {
         (GroupKind { group: group.to_owned(), kind: kind.to_owned() }, Ok(Vec::new()))
     };
     Federation {
+        cluster_kinds: BTreeSet::from([kinds[2].group_kind()]),
         kinds,
         clusters: Ok(vec![read(cluster("eu", "True"))]),
         policies: Ok(Vec::new()),
-        templates: BTreeMap::from([none("ConfigMap", ""), none("Deployment", "apps")]),
+        templates: BTreeMap::from([
+            none("ConfigMap", ""),
+            none("Deployment", "apps"),
+            none("StorageClass", "storage.k8s.io"),
+        ]),
         bindings: Ok(Vec::new()),
         works: Ok(Vec::new()),
     }
@@ -81,6 +89,11 @@ fn a_healthy_federation_has_no_trouble() {
 #[test]
 fn policies_without_effect_are_told() {
     let cases = [
+        (
+            vec![policy("p", "storage.k8s.io/v1", "StorageClass", "fast")],
+            "the policy is for objects of its namespace, and kind StorageClass has none [PropagationPolicy shop/p] create a \
+             ClusterPropagationPolicy instead",
+        ),
         (
             vec![policy("p", "v1", "ConfigMap", "missing")],
             "the policy selects nothing that exists [PropagationPolicy shop/p] kubectl edit pp p -n shop",
@@ -170,4 +183,7 @@ fn what_was_not_read_is_said() {
     hidden.works = Err(crate::discovery::ReadError("works is forbidden".to_owned()));
     assert_eq!(sweep(&hidden)[0].cause, "the Works were not looked at: works is forbidden");
     assert_eq!(sweep(&hidden)[0].verdict, Verdict::NotLookedAt);
+    assert_eq!(sweep(&hidden)[0].cure, "run the command with more rights");
+    hidden.works = Err(crate::discovery::ReadError("no answer within 30 s".to_owned()));
+    assert!(sweep(&hidden)[0].cure.starts_with("run the command again"), "rights are not what is missing");
 }

@@ -56,7 +56,14 @@ mod tests {
         let clusters = BTreeSet::from(["eu".to_owned()]);
         let kinds = [GroupVersionKind::new("apps", "v1", "Deployment")];
         let skipped = Skipped::default();
-        let facts = Facts { namespace: "shop", kinds: &kinds, clusters: &clusters, skipped: &skipped };
+        let cluster_kinds = BTreeSet::new();
+        let facts = Facts {
+            namespace: "shop",
+            kinds: &kinds,
+            cluster_kinds: &cluster_kinds,
+            clusters: &clusters,
+            skipped: &skipped,
+        };
         let rule = |names: Value| json!([{ "targetCluster": { "clusterNames": names } }]);
         let selector = |kind: &str| json!([{ "apiVersion": "apps/v1", "kind": kind }]);
         let cases = [
