@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
+use portolan_api::Kind;
+use portolan_api::cluster::Cluster;
 use portolan_runtime::Client;
-use portolan_runtime::client::{KubeconfigContext, KubeconfigFiles};
+use portolan_runtime::client::{Discovery, KubeconfigContext, KubeconfigFiles};
 
 use crate::completion::candidates::contexts;
 
@@ -56,3 +58,20 @@ impl HubAccess {
         Ok(Hub { client, name, namespace })
     }
 }
+
+/// Reads what the control plane serves.
+///
+/// # Errors
+/// If it cannot be read, or the server is not a control plane: then nothing that a command says about the federation would be
+/// true.
+pub(crate) async fn kinds_of_hub(hub: &Client) -> Result<Discovery> {
+    let discovery = hub.discover().await.context("cannot read the kinds of the control plane")?;
+    if discovery.find(Cluster::GROUP, Cluster::KIND).is_none() {
+        bail!("{} is not a control plane: {NO_CLUSTERS}", hub.server());
+    }
+    Ok(discovery)
+}
+
+/// What a server without clusters lacks.
+pub(crate) const NO_CLUSTERS: &str =
+    "it has no clusters resource; is this the kubeconfig, and the context, of a Portolan control plane?";

@@ -25,6 +25,7 @@ use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+use crate::hub_access::kinds_of_hub;
 use crate::kinds::named;
 use crate::manifests::describe;
 use arguments::Migrate;
@@ -77,7 +78,7 @@ struct Binding {
 
 impl Migration {
     async fn read(hub: Client, timeout: Duration) -> Result<Self> {
-        let discovery = hub.discover().await.context("cannot read the kinds of the control plane")?;
+        let discovery = kinds_of_hub(&hub).await?;
         let configs = hub.kind::<FederatedTypeConfig>().list(&Selection::namespace(SYSTEM_NAMESPACE)).await;
         let configs = configs.context("cannot read the FederatedTypeConfigs")?;
         let types = configs.items.iter().filter_map(|seen| read(&seen.object).ok());

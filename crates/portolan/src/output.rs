@@ -1,6 +1,7 @@
 //! Output: errors with their causes, tables, logs.
 
 pub(crate) mod log;
+mod next_step;
 pub(crate) mod order;
 #[cfg(feature = "playground")]
 pub(crate) mod progress;
@@ -54,6 +55,9 @@ pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(ended.code);
     }
     anstream::eprintln!("error: {}", causes(error));
+    if let Some(step) = next_step::next_step(error) {
+        anstream::eprintln!("next: {step}");
+    }
     ExitCode::FAILURE
 }
 

@@ -16,7 +16,7 @@ use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::json;
 
 use crate::apply::object;
-use crate::hub_access::Hub;
+use crate::hub_access::{Hub, kinds_of_hub};
 use crate::kinds::{named, resolve};
 use crate::manifests::describe;
 use crate::servers::{administrator, cluster};
@@ -31,7 +31,7 @@ pub(crate) async fn run(arguments: Promote) -> Result<()> {
     };
     let served =
         member.discover().await.with_context(|| format!("cannot read cluster {}", arguments.cluster))?;
-    let known = hub.client.discover().await.context("cannot read the kinds of the control plane")?;
+    let known = kinds_of_hub(&hub.client).await?;
     let promotion = Promotion { arguments: &arguments, hub: &hub, member, served, known };
     let objects = promotion.selected().await?;
     ensure!(!objects.is_empty(), "cluster {} has no such object", arguments.cluster);

@@ -11,7 +11,7 @@ use portolan_runtime::Client;
 use portolan_runtime::client::{Discovery, Selection};
 
 use crate::completion::candidates::{kinds, namespaces};
-use crate::hub_access::HubAccess;
+use crate::hub_access::{HubAccess, kinds_of_hub};
 use crate::kinds::named;
 
 /// Time between two reads of the status.
@@ -50,7 +50,7 @@ pub(crate) struct Rebalance {
 pub(crate) async fn run(arguments: Rebalance) -> Result<()> {
     let hub = arguments.hub.hub().await?;
     let namespace = arguments.namespace.clone().unwrap_or(hub.namespace);
-    let discovery = hub.client.discover().await.context("cannot read the kinds of the control plane")?;
+    let discovery = kinds_of_hub(&hub.client).await?;
     let mut workloads = Vec::new();
     for text in &arguments.workloads {
         workloads.extend(references(&hub.client, &discovery, &namespace, text, arguments.all).await?);

@@ -1,6 +1,6 @@
 //! `portolan release`: lets the deletions go on that the brake holds in a cluster.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use jiff::Timestamp;
 use portolan_api::annotations::cluster::DELETIONS_RELEASED;
 use portolan_api::cluster::Cluster;
@@ -13,7 +13,7 @@ use portolan_runtime::client::Patch;
 use serde_json::json;
 
 use crate::arguments::Release;
-use crate::servers::connect;
+use crate::servers::{connect, no_cluster};
 
 /// Releases the deletions that are held now. Later ones are counted afresh.
 pub(crate) async fn run(arguments: Release) -> Result<()> {
@@ -22,11 +22,7 @@ pub(crate) async fn run(arguments: Release) -> Result<()> {
     let key = ObjectKey::cluster(name);
     let cluster = match api.get(&key).await {
         Ok(cluster) => cluster,
-        Err(ClientError::NotFound(_)) => {
-            bail!(
-                "cluster {name} has not joined this federation: `portolan get clusters` lists those that have"
-            )
-        }
+        Err(ClientError::NotFound(status)) => return Err(no_cluster(&hub, name, &status)),
         Err(error) => return Err(error).with_context(|| format!("cannot read cluster {name}")),
     };
     let held = condition(&cluster.status.conditions, DELETIONS_HELD).filter(|held| held.is_true());

@@ -9,18 +9,18 @@ pub(crate) mod scope;
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use portolan_api::Kind as _;
 use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::resources;
-use portolan_object::{Object, ObjectKey};
+use portolan_object::{Object, ObjectKey, Status};
 use portolan_runtime::client::Selection;
 use portolan_runtime::members::{EndpointError, endpoint};
 use portolan_runtime::{Client, ClientError};
 use serde_json::Value;
 
 use crate::cluster_access::ClusterAccess;
-use crate::hub_access::{Hub, HubAccess};
+use crate::hub_access::{Hub, HubAccess, NO_CLUSTERS};
 use scope::ClusterScope;
 
 /// One API server.
@@ -76,23 +76,33 @@ async fn clusters(hub: &Client, only: &[String]) -> Result<Vec<Cluster>> {
     let clusters = match hub.kind::<Cluster>().list(&Selection::all()).await {
         Ok(clusters) => clusters,
         Err(ClientError::NotFound(_)) => {
-            bail!(
-                "the control plane has no clusters resource: is this kubeconfig that of a Portolan control plane?"
-            )
+            bail!("{} is not a control plane: {NO_CLUSTERS}", hub.server())
         }
         Err(error) => return Err(error).context("cannot list the clusters"),
     };
     let mut clusters: Vec<Cluster> = clusters.items.into_iter().map(|seen| seen.object).collect();
     for name in only {
         if !clusters.iter().any(|cluster| cluster.metadata.name == *name) {
-            bail!(
-                "cluster {name} does not exist: it has not joined this federation; `portolan get clusters` lists those \
-                 that have"
-            );
+            bail!("{}", absent(name));
         }
     }
     clusters.retain(|cluster| only.is_empty() || only.contains(&cluster.metadata.name));
     Ok(clusters)
+}
+
+/// The error for a cluster that was not found.
+pub(crate) fn no_cluster(hub: &Client, name: &str, answer: &Status) -> anyhow::Error {
+    // The answer for a path that is not served names no object.
+    match answer.details.as_ref().is_some_and(|details| !details.name.is_empty()) {
+        true => anyhow!("{}", absent(name)),
+        false => anyhow!("{} is not a control plane: {NO_CLUSTERS}", hub.server()),
+    }
+}
+
+fn absent(name: &str) -> String {
+    format!(
+        "cluster {name} does not exist: it has not joined this federation; `portolan get clusters` lists those that have"
+    )
 }
 
 /// Whether the control plane serves `clusters/NAME/proxy`: the embedded API server and Karmada's aggregated one do.

@@ -13,6 +13,7 @@ use portolan_object::ObjectKey;
 use portolan_plan::explain::tree::{Node, tree};
 use portolan_runtime::Client;
 
+use crate::hub_access::kinds_of_hub;
 use crate::kinds::named;
 use crate::output::table::align;
 use crate::why::{age_of, connect_member, parts};
@@ -29,7 +30,7 @@ pub(crate) async fn run(arguments: Tree) -> Result<()> {
     let namespace = hub.namespace_or(arguments.namespace.as_deref()).to_owned();
     let hub = hub.client;
     let (kind, name) = parts(&arguments.object)?;
-    let discovery = hub.discover().await.context("cannot read the kinds of the control plane")?;
+    let discovery = kinds_of_hub(&hub).await?;
     let Some(found) = named(&discovery, kind) else {
         bail!("the control plane has no kind called {kind:?}: kubectl api-resources lists its kinds");
     };

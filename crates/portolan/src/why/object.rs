@@ -12,9 +12,10 @@ use portolan_runtime::{Client, ClientError};
 
 use super::arguments::WhyObject;
 use super::render::render;
+use crate::hub_access::kinds_of_hub;
 use crate::kinds::named;
 use crate::output::causes;
-use crate::servers::member_with_credential;
+use crate::servers::{member_with_credential, no_cluster};
 
 /// Prints the path of an object; fails if a step is broken.
 pub(super) async fn run(arguments: &WhyObject) -> Result<()> {
@@ -36,7 +37,7 @@ pub(super) async fn run(arguments: &WhyObject) -> Result<()> {
 }
 
 async fn explain(hub: &Client, arguments: &WhyObject, namespace: &str) -> Result<Diagnosis> {
-    let discovery = hub.discover().await.context("cannot read the kinds of the control plane")?;
+    let discovery = kinds_of_hub(hub).await?;
     let question = match &arguments.cluster {
         Some(cluster) => question_in(hub, &discovery, arguments, (namespace, cluster)).await?,
         None => question(&discovery, arguments, namespace)?,
@@ -69,11 +70,7 @@ async fn question_in(
 ) -> Result<Question> {
     let cluster = match hub.kind::<Cluster>().get(&ObjectKey::cluster(cluster)).await {
         Ok(cluster) => cluster,
-        Err(ClientError::NotFound(_)) => {
-            bail!(
-                "cluster {cluster} has not joined this federation: `portolan get clusters` lists those that have"
-            )
-        }
+        Err(ClientError::NotFound(status)) => return Err(no_cluster(hub, cluster, &status)),
         Err(error) => return Err(error).with_context(|| format!("cannot read cluster {cluster}")),
     };
     let client = match member_with_credential(hub, &cluster).await {

@@ -9,6 +9,7 @@ use portolan_plan::explain::sweep::{Trouble, sweep};
 
 use super::arguments::WhyObject;
 use super::render::age_of;
+use crate::hub_access::kinds_of_hub;
 use crate::servers::connect;
 
 /// Objects that are named in a line, at most.
@@ -20,7 +21,7 @@ pub(super) async fn run(arguments: &WhyObject) -> Result<()> {
         bail!("--in needs an object: portolan why KIND/NAME --in CLUSTER");
     }
     let hub = connect(&arguments.hub).await?;
-    let discovery = hub.discover().await.context("cannot read the kinds of the control plane")?;
+    let discovery = kinds_of_hub(&hub).await?;
     let federation = federation(&hub, &discovery).await;
     let troubles = sweep(&federation);
     let now = Clock::system().now();
@@ -38,7 +39,10 @@ pub(super) async fn run(arguments: &WhyObject) -> Result<()> {
         }
         None => troubles.iter().for_each(|trouble| anstream::print!("{}", line(trouble, now))),
     }
-    match troubles.iter().filter(|trouble| trouble.verdict == Verdict::Broken).count() {
+    let count = |verdict| troubles.iter().filter(|trouble| trouble.verdict == verdict).count();
+    match count(Verdict::Broken) {
+        // A program must not take what was seen for the whole.
+        0 if count(Verdict::NotLookedAt) > 0 => bail!("not everything was looked at"),
         0 => Ok(()),
         1 => bail!("1 cause of trouble"),
         causes => bail!("{causes} causes of trouble"),

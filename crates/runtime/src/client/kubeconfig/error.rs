@@ -128,7 +128,14 @@ impl KubeconfigError {
                 Self::Read { path, source }
             }
             // The text with its snippet would quote the file.
-            KubeError::Parse(error) => Self::Invalid { path, reason: error.without_snippet().to_string() },
+            KubeError::Parse(error) => {
+                // Without the parser's advice to programmers.
+                let reason = error.without_snippet().to_string().replace(
+                    "cannot deserialize null into string; use Option<String>",
+                    "a value is missing where a text is expected",
+                );
+                Self::Invalid { path, reason }
+            }
             other => Self::Invalid { path, reason: other.to_string() },
         }
     }

@@ -249,13 +249,19 @@ async fn mistakes_are_explained_with_the_entry() {
 #[tokio::test]
 async fn files_that_are_no_kubeconfigs_are_refused_without_quoting_them() {
     let files = Files::foreign();
-    for text in
-        ["kind: Secret\napiVersion: v1\n", "- token: hush\n", "clusters: hush", "users: [{name: [hush"]
-    {
+    let texts = [
+        "kind: Secret\napiVersion: v1\n",
+        "- token: hush\n",
+        "clusters: hush",
+        "users: [{name: [hush",
+        ": hush [",
+    ];
+    for text in texts {
         let path = files.write("wrong", text);
         let error =
             KubeconfigContext::load(&KubeconfigFiles::Named(path), None).await.unwrap_err().to_string();
         assert!(error.contains("is not a kubeconfig") && !error.contains("hush"), "{error}");
+        assert!(!error.contains("Option<"), "words for users: {error}");
     }
 }
 
