@@ -3,8 +3,10 @@
 //! The leader runs the controllers. It stops when it could not renew the Lease for [`Terms::renewal`], which is before
 //! another replica takes it; the process ends then, as those of Kubernetes do, so that nothing of it goes on writing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use portolan_api::{names, resources};
 use portolan_net::Clock;
 use portolan_object::time::format_micro_time;
@@ -21,6 +23,37 @@ use crate::missing::ignore_missing;
 
 /// Name of the Lease.
 pub const LEASE: &str = "portolan-server";
+/// Time after which a failure that goes on is logged again.
+const REMINDER: Duration = Duration::from_secs(60);
+
+/// How far a candidate has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// The Lease was not read yet.
+    #[default]
+    Asking,
+    /// Another replica leads, the named one.
+    Follows(String),
+    /// The Lease cannot be read or written, and why.
+    Barred(String),
+    /// This replica leads, or led.
+    Leads,
+}
+
+/// The standing of a candidate, for others to read. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Candidacy(Arc<Mutex<Standing>>);
+
+impl Candidacy {
+    /// The standing now.
+    pub fn standing(&self) -> Standing {
+        self.0.lock().clone()
+    }
+
+    fn set(&self, standing: Standing) {
+        *self.0.lock() = standing;
+    }
+}
 
 /// A candidate for the leadership.
 #[derive(Debug)]
@@ -31,8 +64,9 @@ pub struct Election {
     terms: Terms,
     clock: Clock,
     observed: Option<Observed>,
-    /// The failure that was reported last, which is not reported again.
-    reported: Option<String>,
+    /// The failure that was reported last, and when.
+    reported: Option<(String, Instant)>,
+    candidacy: Candidacy,
 }
 
 /// The Lease of another replica, and since when this one sees it as it is.
@@ -89,7 +123,13 @@ impl Election {
             clock: clock.clone(),
             observed: None,
             reported: None,
+            candidacy: Candidacy::default(),
         }
+    }
+
+    /// The standing of this candidate, also while it waits.
+    pub fn candidacy(&self) -> Candidacy {
+        self.candidacy.clone()
     }
 
     /// Waits until this replica leads. An API server that does not answer is asked again.
@@ -99,9 +139,14 @@ impl Election {
             match self.attempt().await {
                 Ok(Some(lease)) => {
                     tracing::info!(lease = %self.key, identity = self.identity, "this replica leads");
+                    self.candidacy.set(Standing::Leads);
                     return Leadership { election: self, lease, renewed: started };
                 }
-                Ok(None) => self.reported = None,
+                Ok(None) => {
+                    self.reported = None;
+                    let leader = self.observed.as_ref().map(|seen| seen.holder.clone());
+                    self.candidacy.set(Standing::Follows(leader.unwrap_or_default()));
+                }
                 // The next attempt sees what the other one wrote.
                 Err(error) if error.is_race() => {}
                 Err(error) => self.report(&error),
@@ -161,10 +206,20 @@ impl Election {
     }
 
     fn report(&mut self, error: &ClientError) {
-        let error = error.to_string();
-        if self.reported.as_ref() != Some(&error) {
+        let cure = match error {
+            ClientError::Forbidden(status) if status.code == 401 => {
+                "; correct the credentials in the kubeconfig"
+            }
+            ClientError::Forbidden(_) => "; give the user of the kubeconfig all rights there (cluster-admin)",
+            _ => "",
+        };
+        let error = format!("{error}{cure}");
+        self.candidacy.set(Standing::Barred(format!("the Lease {} cannot be taken: {error}", self.key)));
+        let is_known =
+            self.reported.as_ref().is_some_and(|(known, at)| *known == error && at.elapsed() < REMINDER);
+        if !is_known {
             tracing::warn!(lease = %self.key, error, "the Lease cannot be taken, trying again");
-            self.reported = Some(error);
+            self.reported = Some((error, Instant::now()));
         }
     }
 }

@@ -13,10 +13,15 @@ pub(crate) fn of_process(role: &'static str) -> Metrics {
 }
 
 /// Serves the metrics and the probes of a running process on an address for operators, without TLS.
-pub(crate) fn serve(metrics: &Metrics, address: SocketAddr, scope: &Shutdown) -> Result<()> {
+pub(crate) fn serve(
+    metrics: &Metrics,
+    readiness: impl Fn() -> Readiness + Send + Sync + 'static,
+    address: SocketAddr,
+    scope: &Shutdown,
+) -> Result<()> {
     let listener = listen(address)?;
     let address = listener.local_addr().context("cannot read the address of the metrics listener")?;
-    Pages::new(metrics.clone(), || Readiness::Ready(None)).serve(listener, scope);
+    Pages::new(metrics.clone(), readiness).serve(listener, scope);
     anstream::println!("metrics: http://{address}/metrics");
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `portolan server`: the control plane alone.
 
+mod progress;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use portolan_runtime::limits::MemberLimits;
 
 use crate::host_name::host_name;
 use crate::{arguments, federation_dns, metrics};
+use progress::Progress;
 
 /// Time for open requests to finish when the server stops; the store is closed within the rest of
 /// [`GRACE`](portolan_net::shutdown::GRACE).
@@ -40,8 +43,10 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
             portolan_dns::metrics::register(dns.zones(), statistics, registry);
         }
     });
+    let progress = Progress::default();
     if let Some(address) = arguments.metrics_listen {
-        metrics::serve(&metrics, address, &scope)?;
+        let shown = progress.clone();
+        metrics::serve(&metrics, move || shown.readiness(), address, &scope)?;
     }
     let limits =
         MemberLimits { memory_bytes: arguments.member_memory << 20, objects: arguments.member_objects };
@@ -52,7 +57,7 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
     let mut leadership = None;
     tokio::select! {
         () = scope.requested() => {}
-        ended = lead(&control_plane, election, &mut leadership, options, &scope) => {
+        ended = lead(&control_plane, election, &mut leadership, options, (&progress, &scope)) => {
             end_at_once(&scope).await;
             return ended;
         }
@@ -117,24 +122,27 @@ async fn lead(
     election: Option<Election>,
     leadership: &mut Option<Leadership>,
     options: ControllerOptions,
-    scope: &Shutdown,
+    (progress, scope): (&Progress, &Shutdown),
 ) -> Result<()> {
     let Some(election) = election else {
         control_plane.install().await?;
-        start(control_plane, options, scope);
+        start(control_plane, options, progress, scope);
         return std::future::pending().await;
     };
+    progress.stand(election.candidacy());
     let leadership = leadership.insert(election.win().await);
     tokio::select! {
         lost = leadership.lost() => return Err(lost.into()),
         installed = control_plane.install() => installed?,
     }
-    start(control_plane, options, scope);
+    start(control_plane, options, progress, scope);
     Err(leadership.lost().await.into())
 }
 
-fn start(control_plane: &ControlPlane, options: ControllerOptions, scope: &Shutdown) {
-    match control_plane.missing_decisions() {
+fn start(control_plane: &ControlPlane, options: ControllerOptions, progress: &Progress, scope: &Shutdown) {
+    let missing = control_plane.missing_decisions();
+    progress.started(missing.clone());
+    match missing {
         None => drop(control_plane.start_controllers_with(options, scope)),
         // The API is served, so that the objects can be repaired.
         Some(missing) => control_plane.report_missing_decisions(missing),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portolan_controllers::leadership::{Election, Lost, Terms};
+use portolan_controllers::leadership::{Election, Lost, Standing, Terms};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::Resource;
@@ -28,12 +28,16 @@ async fn one_replica_leads_and_another_one_follows_when_it_is_silent() {
     let scope = Shutdown::new();
     let plane = Plane::start(&scope).await;
     let mut first = candidate(&plane, "first").win().await;
-    let second = tokio::spawn(candidate(&plane, "second").win());
+    let waiting = candidate(&plane, "second");
+    let candidacy = waiting.candidacy();
+    let second = tokio::spawn(waiting.win());
     tokio::select! {
         lost = first.lost() => panic!("a leader that renews its Lease loses it: {lost}"),
         () = tokio::time::sleep(LEASE + Duration::from_secs(1)) => {}
     }
     assert!(!second.is_finished(), "two replicas lead");
+    let standing = candidacy.standing();
+    assert!(matches!(&standing, Standing::Follows(leader) if leader.starts_with("first_")), "{standing:?}");
     // It is not polled any more, as after SIGKILL.
     let mut second = timeout(LONG, second).await.expect("the Lease ends").expect("no panic");
     assert!(second.identity().starts_with("second_"), "{}", second.identity());
