@@ -179,6 +179,39 @@ impl Certificates {
         if let Some(left) = authority_notice(self.0.authority.expires(), now) {
             self.warn_of_authority(left, now);
         }
+        if self.is_too_early(now) {
+            self.warn_of_clock(now);
+        }
+    }
+
+    /// Whether the clock shows a time before the authority was made.
+    fn is_too_early(&self, now: Timestamp) -> bool {
+        let begin = portolan_net::pki::validity(self.authority_pem().as_bytes()).map(|(begin, _)| begin);
+        begin.is_some_and(|begin| now < begin)
+    }
+
+    /// Warns once a day of a clock that is or was wrong: clients with the same time refuse every certificate.
+    fn warn_of_clock(&self, now: Timestamp) {
+        if self.is_noticed(now) {
+            return;
+        }
+        tracing::warn!(
+            server = %self.0.server, clock = %now,
+            "the clock shows a time before the certificate authority was made, so that clients with this time refuse it as not \
+             yet valid: correct the clock; if it was wrong before, stop the server, remove ca.crt and ca.key in {}, start it \
+             again, and hand out the new kubeconfig",
+            self.0.directory.display()
+        );
+    }
+
+    /// Whether there was a notice within a day; otherwise there is one now.
+    fn is_noticed(&self, now: Timestamp) -> bool {
+        let mut last = self.0.last_notice.lock();
+        if last.is_some_and(|last| last.duration_until(now).abs() < NOTICE_INTERVAL) {
+            return true;
+        }
+        *last = Some(now);
+        false
     }
 
     fn renew_serving(&self, now: Timestamp) -> Result<(), CertificateError> {
@@ -207,11 +240,9 @@ impl Certificates {
 
     /// Warns once a day.
     fn warn_of_authority(&self, left: SignedDuration, now: Timestamp) {
-        let mut last = self.0.last_notice.lock();
-        if last.is_some_and(|last| last.duration_until(now).abs() < NOTICE_INTERVAL) {
+        if self.is_noticed(now) {
             return;
         }
-        *last = Some(now);
         tracing::warn!(
             server = %self.0.server,
             not_after = %self.0.authority.expires(),
@@ -290,5 +321,19 @@ mod tests {
         let last = administrator.borrow().certificate_pem().to_owned();
         certificates.check(end.checked_sub(DAY).expect("in range"));
         assert_eq!(administrator.borrow().certificate_pem(), last, "a successor would end then too");
+    }
+
+    #[test]
+    fn a_clock_before_the_authority_is_noticed_once_a_day() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let start = Timestamp::now();
+        let policy = CertificatePolicy { lifetime: DAY * 365, ..CertificatePolicy::default() };
+        let certificates =
+            Certificates::issue("test", directory.path(), names(), policy, start).expect("issued");
+        assert!(!certificates.is_too_early(start));
+        let early = start.checked_sub(DAY * 30).expect("in range");
+        assert!(certificates.is_too_early(early));
+        assert!(!certificates.is_noticed(early) && certificates.is_noticed(early));
+        assert!(!certificates.is_noticed(early + DAY * 2));
     }
 }
