@@ -54,10 +54,7 @@ pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
         }
         return ExitCode::from(ended.code);
     }
-    anstream::eprintln!("error: {}", causes(error));
-    if let Some(step) = next_step::next_step(error) {
-        anstream::eprintln!("next: {step}");
-    }
+    anstream::eprintln!("error: {}", explained(error));
     ExitCode::FAILURE
 }
 
@@ -85,6 +82,15 @@ pub(crate) fn causes(error: &anyhow::Error) -> String {
         text.push_str(&cause);
     }
     text
+}
+
+/// The causes, and in a line of its own what to do, if that is known. For errors of the server of the kubeconfig.
+pub(crate) fn explained(error: &anyhow::Error) -> String {
+    let text = causes(error);
+    match next_step::next_step(error) {
+        Some(step) => format!("{text}\nnext: {step}"),
+        None => text,
+    }
 }
 
 #[cfg(test)]

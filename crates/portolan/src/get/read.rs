@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::query::Query;
 use super::request::Request;
 use crate::kinds::resolve;
-use crate::output::causes;
+use crate::output::{causes, explained};
 use crate::servers::Server;
 
 /// Servers that are read at the same time.
@@ -144,7 +144,10 @@ async fn read_one<'a>(request: &Request, server: &'a Server) -> Answer<'a> {
     let discovery = match client.discover().await {
         Ok(discovery) => discovery,
         Err(error) => {
-            answer.failures.push(error.to_string());
+            answer.failures.push(match server.is_member {
+                true => error.to_string(),
+                false => explained(&error.into()),
+            });
             return answer;
         }
     };
