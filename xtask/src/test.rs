@@ -34,8 +34,8 @@ const EMBEDDED: [&str; 10] = [
     "agent",
 ];
 
-/// End-to-end tests of the providers of public DNS, against BIND, Knot, CoreDNS and moto.
-const PEERS: [&str; 1] = ["peers"];
+/// End-to-end tests of the providers of public DNS, against BIND, Knot, CoreDNS and moto. `federated_dns` needs root.
+const PEERS: [&str; 2] = ["peers", "federated_dns"];
 
 /// End-to-end tests that need kube-apiserver, kube-controller-manager and etcd.
 const REAL_KUBERNETES: [&str; 3] = ["real_kubernetes", "authorization", "parity"];
