@@ -36,7 +36,7 @@ use crate::config::{
 };
 use crate::federation::Federation;
 use crate::kind::Kind;
-use crate::kubefed::{FederatedTypeConfig, KubeFedConfig};
+use crate::kubefed::{FederatedTypeConfig, KubeFedConfig, ReplicaSchedulingPreference};
 use crate::networking::MultiClusterService;
 use crate::policy::{
     ClusterOverridePolicy, ClusterPropagationPolicy, ClusterTaintPolicy, FederatedResourceQuota,
@@ -113,6 +113,9 @@ pub fn admit(
         ("core.kubefed.io", KubeFedConfig::KIND) => return kubefed::admit_config(object, namespace),
         ("core.kubefed.io", FederatedTypeConfig::KIND) => {
             return Ok(kubefed::type_config_warnings(object, namespace));
+        }
+        (ReplicaSchedulingPreference::GROUP, ReplicaSchedulingPreference::KIND) => {
+            return Ok(kubefed::preference_warnings(object));
         }
         ("networking.karmada.io", MultiClusterService::KIND) => {
             return multi_cluster_services::admit(object, old, new_id);

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::typed;
 use crate::kind::Kind;
 use crate::kubefed::{
-    ApiResource, CONFIG_NAME, FederatedServiceStatus, FederatedTypeConfig, KubeFedConfig, SYSTEM_NAMESPACE,
-    Scope,
+    ApiResource, CONFIG_NAME, ClusterPreferences, FederatedServiceStatus, FederatedTypeConfig, KubeFedConfig,
+    ReplicaSchedulingPreference, SYSTEM_NAMESPACE, Scope,
 };
 
 /// Names of the feature gates of KubeFed.
@@ -77,9 +77,37 @@ pub(super) fn type_config_warnings(object: &Value, namespace: &str) -> Vec<Strin
     warnings
 }
 
+/// Warnings about a ReplicaSchedulingPreference: bounds that contradict each other. KubeFed accepts them.
+pub(super) fn preference_warnings(object: &Value) -> Vec<String> {
+    let Some(preference) = typed::<ReplicaSchedulingPreference>(object) else { return Vec::new() };
+    let contradicts =
+        |bounds: &ClusterPreferences| bounds.max_replicas.is_some_and(|most| bounds.min_replicas > most);
+    let contradictory = preference.spec.clusters.iter().filter(|(_, bounds)| contradicts(bounds));
+    let say = |name: &String| {
+        format!(
+            "spec.clusters[{name}]: minReplicas is more than maxReplicas; the cluster may get fewer than minReplicas or more \
+             than maxReplicas"
+        )
+    };
+    contradictory.map(|(name, _)| say(name)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bounds_that_contradict_each_other_are_warned_about() {
+        let warnings = |bounds: Value| {
+            preference_warnings(&json!({ "apiVersion": "scheduling.kubefed.io/v1alpha1",
+                "kind": "ReplicaSchedulingPreference", "metadata": { "namespace": "shop", "name": "web" },
+                "spec": { "targetKind": "FederatedDeployment", "totalReplicas": 9, "clusters": { "eu": bounds } } }))
+        };
+        assert_eq!(warnings(json!({ "minReplicas": 3, "maxReplicas": 3 })), Vec::<String>::new());
+        assert_eq!(warnings(json!({ "minReplicas": 3 })), Vec::<String>::new());
+        let said = warnings(json!({ "minReplicas": 3, "maxReplicas": 2 }));
+        assert!(said[0].starts_with("spec.clusters[eu]: minReplicas is more than maxReplicas"), "{said:?}");
+    }
 
     fn config(spec: Value, key: (&str, &str)) -> Result<Vec<String>, Status> {
         let object = json!({ "apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedConfig",

@@ -212,3 +212,34 @@ fn schemas_compile_and_lose_no_field() {
         );
     }
 }
+
+#[test]
+fn the_settings_of_cloud_dns_have_the_form_that_google_gives_them() {
+    use portolan_object::{Interrupt, schema};
+    let compiled = schema::structural::compile(&schema("federations.portolan.dev"), "").unwrap();
+    let is_accepted = |settings: Value| {
+        let zone = json!({ "domain": "example.com", "provider": { "cloudDNS": settings } });
+        let federation = json!({ "apiVersion": "portolan.dev/v1alpha1", "kind": "Federation",
+            "metadata": { "name": "myfed" }, "spec": { "dns": { "zones": [zone] } } });
+        schema::validate::validate(&federation, None, compiled.schema(), &Interrupt::never()).is_empty()
+    };
+    for settings in [
+        json!({}),
+        json!({ "project": "my-project-1", "managedZone": "example-com" }),
+        json!({ "project": "example.com:my-project", "managedZone": "123456" }),
+        json!({ "endpoint": "https://dns.googleapis.com/dns/v1/" }),
+    ] {
+        assert!(is_accepted(settings.clone()), "{settings}");
+    }
+    for settings in [
+        json!({ "project": "My Project" }),
+        json!({ "project": "a/../b" }),
+        json!({ "managedZone": "example.com." }),
+        json!({ "managedZone": "a/b" }),
+        json!({ "endpoint": "dns.googleapis.com" }),
+        json!({ "endpoint": "https://dns.googleapis.com/ dns" }),
+        json!({ "endpoint": "file:///etc/passwd" }),
+    ] {
+        assert!(!is_accepted(settings.clone()), "{settings}");
+    }
+}

@@ -101,15 +101,15 @@ pub struct Route53Provider {
 pub struct CloudDnsProvider {
     /// Id of the project with the managed zone. That of the credentials when absent.
     #[serde(skip_serializing_if = "is_default")]
-    #[schemars(length(max = 128))]
+    #[schemars(length(max = 128), regex(pattern = r"^(([a-z0-9.-]+:)?[a-z0-9][a-z0-9-]*)?$"))]
     pub project: String,
     /// Name or id of the managed zone, for a project with several of one domain.
     #[serde(skip_serializing_if = "is_default")]
-    #[schemars(length(max = 128))]
+    #[schemars(length(max = 128), regex(pattern = r"^([a-z0-9][a-z0-9-]*)?$"))]
     pub managed_zone: String,
     /// URL of another endpoint than Google's. With `https`; without `secretRef` it is one below `googleapis.com`.
     #[serde(skip_serializing_if = "is_default")]
-    #[schemars(length(max = 300))]
+    #[schemars(length(max = 300), regex(pattern = r"^(https?://[!-~]+)?$"))]
     pub endpoint: String,
     /// Secret in the namespace `karmada-system` of the hub with the key of a service account as `key.json`. Absent for the
     /// credentials of the server, which its environment names: `GOOGLE_APPLICATION_CREDENTIALS` or `GCE_METADATA_HOST`.

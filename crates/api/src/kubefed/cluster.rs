@@ -46,7 +46,7 @@ pub struct KubeFedClusterSpec {
     #[schemars(length(max = 3))]
     #[serde(rename = "disabledTLSValidations")]
     pub disabled_tls_validations: Vec<TlsValidation>,
-    /// Proxy for connections to the API server. Not supported here: set `spec.proxyURL` of the Cluster.
+    /// Proxy for connections to the API server. Refused (`ConfigMalformed`): a cluster behind a proxy joins in pull mode.
     #[serde(skip_serializing_if = "is_default", rename = "proxyURL")]
     #[schemars(length(max = 300))]
     pub proxy_url: String,
