@@ -1,4 +1,4 @@
-//! A real Kubernetes control plane: etcd, kube-apiserver and kube-controller-manager on loopback ports.
+//! A real Kubernetes control plane: etcd, kube-apiserver and kube-controller-manager.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -24,18 +24,20 @@ pub enum Role {
     Hub,
 }
 
-/// What a control plane is made of. The default is the pinned Kubernetes with the etcd that it recommends.
+/// What a control plane is made of. The default is the pinned Kubernetes with the etcd that it recommends, on loopback.
 #[derive(Debug, Clone, Copy)]
 pub struct Programs {
     /// The etcd.
     pub etcd: &'static str,
     /// `--feature-gates` of the API server; empty for the defaults.
     pub feature_gates: &'static str,
+    /// Address on which the API server listens.
+    pub address: &'static str,
 }
 
 impl Default for Programs {
     fn default() -> Self {
-        Self { etcd: "etcd", feature_gates: "" }
+        Self { etcd: "etcd", feature_gates: "", address: "127.0.0.1" }
     }
 }
 
@@ -49,6 +51,8 @@ pub struct ControlPlane {
     api_server: Option<Child>,
     controller_manager: Option<Child>,
     programs: Programs,
+    /// Port of the API server.
+    port: u16,
     /// Arguments of the API server, so that it can be restarted at the same address.
     api_server_arguments: Vec<String>,
     folder: TempDir,
@@ -68,12 +72,14 @@ impl ControlPlane {
             api_server: None,
             controller_manager: None,
             programs,
+            port: 0,
             api_server_arguments: Vec::new(),
             folder,
         };
         plane.write_credentials();
         let etcd = plane.start_etcd();
         let port = free_port();
+        plane.port = port;
         plane.api_server_arguments = plane.api_server_arguments(port, &etcd, service_cidr);
         plane.write_kubeconfig(port);
         plane.start_api_server();
@@ -105,6 +111,11 @@ impl ControlPlane {
 
     fn signal_api_server(&self, name: &str) {
         send_signal(self.api_server.as_ref().expect("the API server runs"), name);
+    }
+
+    /// Port of its API server.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Admin access to it.
@@ -165,7 +176,7 @@ impl ControlPlane {
     fn api_server_arguments(&self, port: u16, etcd: &str, service_cidr: &str) -> Vec<String> {
         vec![
             format!("--etcd-servers={etcd}"),
-            "--bind-address=127.0.0.1".to_owned(),
+            format!("--bind-address={}", self.programs.address),
             format!("--secure-port={port}"),
             format!("--cert-dir={}", self.text("certificates")),
             format!("--service-cluster-ip-range={service_cidr}"),
@@ -183,10 +194,11 @@ impl ControlPlane {
     }
 
     fn write_kubeconfig(&self, port: u16) {
+        let address = self.programs.address;
         let certificate = self.text("certificates/apiserver.crt");
         let kubeconfig = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: default\n\
-             clusters:\n- name: default\n  cluster:\n    server: https://127.0.0.1:{port}\n    certificate-authority: {certificate}\n\
+             clusters:\n- name: default\n  cluster:\n    server: https://{address}:{port}\n    certificate-authority: {certificate}\n\
              users:\n- name: default\n  user:\n    token: {ADMIN_TOKEN}\n\
              contexts:\n- name: default\n  context:\n    cluster: default\n    user: default\n"
         );

@@ -7,6 +7,7 @@ pub mod binary;
 pub mod kubectl;
 pub mod kubernetes;
 pub mod manifests;
+pub mod network;
 pub mod parity;
 pub mod playground;
 pub mod processes;

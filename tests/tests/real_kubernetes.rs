@@ -1,6 +1,8 @@
 //! The first walkthrough with kube-apiserver, kube-controller-manager and etcd as members, and as the control
 //! plane: what works here speaks nothing but the Kubernetes API.
 
+#[path = "real_kubernetes/firewall.rs"]
+mod firewall;
 #[path = "real_kubernetes/replicas.rs"]
 mod replicas;
 

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use portolan_e2e::binary::portolan;
+use portolan_e2e::network::shell;
 use portolan_e2e::random::{Random, seeds};
 use portolan_e2e::steps::apply_text;
 use portolan_e2e::{Server, eventually, programs, text};
@@ -38,11 +39,6 @@ struct Set {
     agent: Option<Program>,
     folder: TempDir,
     wanted: Wanted,
-}
-
-fn shell(command: &str) {
-    let status = Command::new("sh").args(["-c", command]).status().expect("a shell starts");
-    assert!(status.success(), "{command}");
 }
 
 impl Set {
