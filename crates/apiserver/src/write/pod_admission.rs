@@ -1,4 +1,4 @@
-//! What classes and limit ranges add to a new pod, and what they refuse.
+//! What classes and limit ranges add to a pod, and what they refuse.
 //!
 //! Upstream these are admission plugins; the rules are in `kinds::core`. They read the store, so that a class that was
 //! just created counts.
@@ -33,6 +33,13 @@ pub(super) fn complete(call: &Call, pod: &mut Value) -> Result<(), Status> {
         enforcement::set_defaults(&range, pod);
     }
     Ok(())
+}
+
+/// Gives a changed pod what its classes set when it was created, if the change leaves it out.
+pub(super) fn keep(call: &Call, pod: &mut Value, old: &Value) {
+    if call.resource.is("", "pods") && call.info.subresource.is_empty() {
+        priority::keep(pod, old);
+    }
 }
 
 /// Checks a new pod, or a new or changed claim, against the limit ranges of its namespace.

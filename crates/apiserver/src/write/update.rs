@@ -139,6 +139,7 @@ async fn prepare(
     }
     resource.strategy().prepare_for_update(&mut new);
     signing_requests::complete_conditions(resource, change.target, old, &mut new, &call.timestamp());
+    pod_admission::keep(call, &mut new, old);
     admission::admit(call, change.options.dry_run, &mut new, Some(old)).await?;
     call.interrupt.check()?;
     pod_admission::check_default_class(call, &new)?;

@@ -48,6 +48,31 @@ async fn a_pod_has_the_priority_of_its_class() {
 }
 
 #[tokio::test]
+async fn a_pod_that_is_replaced_by_its_first_manifest_is_as_it_was() {
+    let cluster = Cluster::start().await;
+    let class = json!({ "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": { "name": "polite" },
+        "value": 7, "preemptionPolicy": "Never" });
+    assert_eq!(cluster.post(CLASSES, &class).await.code, 201);
+    for (name, spec) in [("plain", json!({})), ("polite", json!({ "priorityClassName": "polite" }))] {
+        let manifest = pod(name, &spec);
+        let made = cluster.post(PODS, &manifest).await;
+        let account = json!({ "serviceAccountName": made.body["spec"]["serviceAccountName"],
+            "volumes": made.body["spec"]["volumes"] });
+        let mut again = pod(name, &spec);
+        portolan_object::patch::merge_patch(&mut again, &json!({ "spec": account })).unwrap();
+        again["spec"]["containers"][0]["volumeMounts"] =
+            made.body["spec"]["containers"][0]["volumeMounts"].clone();
+        let replaced = cluster.put(&format!("{PODS}/{name}"), &again).await;
+        assert_eq!(replaced.code, 200, "{name}: {}", replaced.text);
+        assert_eq!(replaced.body["spec"], made.body["spec"], "{name}");
+        let mut other = again.clone();
+        other["spec"]["priority"] = json!(8);
+        let refused = cluster.put(&format!("{PODS}/{name}"), &other).await;
+        assert!(refused.text.contains("pod updates may not change fields"), "{name}: {}", refused.text);
+    }
+}
+
+#[tokio::test]
 async fn a_pod_needs_its_runtime_class() {
     let cluster = Cluster::start().await;
     let refused = cluster.post(PODS, &pod("none", &json!({ "runtimeClassName": "nope" }))).await;

@@ -1,4 +1,5 @@
-//! The priority of a new pod, from its PriorityClass (kubernetes plugin/pkg/admission/priority/admission.go).
+//! The priority of a pod, from its PriorityClass when it is created (kubernetes
+//! plugin/pkg/admission/priority/admission.go).
 
 use serde_json::{Value, json};
 
@@ -44,6 +45,17 @@ pub(crate) fn set(pod: &mut Value, class: Option<&Value>) -> Result<(), String> 
     Ok(())
 }
 
+/// Gives a changed pod that leaves them out the priority and the preemption policy that were set when it was created.
+pub(crate) fn keep(pod: &mut Value, old: &Value) {
+    let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    for field in ["priority", "preemptionPolicy"] {
+        let is_left_out = spec.get(field).is_none_or(Value::is_null);
+        if let Some(before) = old["spec"].get(field).filter(|_| is_left_out) {
+            spec.insert(field.to_owned(), before.clone());
+        }
+    }
+}
+
 fn value(class: &Value) -> i64 {
     tree::integer(class, "/value").unwrap_or(NO_CLASS)
 }
@@ -79,6 +91,17 @@ mod tests {
         );
         let mut same = json!({ "spec": { "priority": 7 } });
         assert!(set(&mut same, Some(&class("high", 7, false))).is_ok());
+    }
+
+    #[test]
+    fn a_pod_that_is_replaced_without_its_priority_keeps_it() {
+        let old = json!({ "spec": { "priority": 7, "preemptionPolicy": "Never" } });
+        let mut plain = json!({ "spec": { "priority": null } });
+        keep(&mut plain, &old);
+        assert_eq!(plain, old);
+        let mut other = json!({ "spec": { "priority": 8, "preemptionPolicy": "Never" } });
+        keep(&mut other, &old);
+        assert_eq!(other["spec"]["priority"], 8, "validation refuses it");
     }
 
     #[test]

@@ -57,9 +57,9 @@ fn changed_pod(new: &Value, old: &Value, errors: &mut FieldErrors) {
         }
     }
     deadline(new, old, errors);
-    let kept: HashSet<String> = tree::list(new, "/tolerations").iter().map(ToString::to_string).collect();
+    let kept: HashSet<String> = tree::list(new, "/tolerations").iter().map(timeless).collect();
     let mut before = tree::list(old, "/tolerations").iter();
-    if before.any(|toleration| !kept.contains(&toleration.to_string())) {
+    if before.any(|toleration| !kept.contains(&timeless(toleration))) {
         let detail = "existing toleration can not be modified except its tolerationSeconds";
         errors.forbidden(&SPEC.child("tolerations"), detail);
     }
@@ -77,6 +77,15 @@ fn changed_pod(new: &Value, old: &Value, errors: &mut FieldErrors) {
         let detail = format!("pod updates may not change fields other than {CHANGEABLE}");
         errors.forbidden(&SPEC, detail);
     }
+}
+
+/// A toleration without its seconds, which may change.
+fn timeless(toleration: &Value) -> String {
+    let mut toleration = toleration.clone();
+    if let Some(fields) = toleration.as_object_mut() {
+        fields.remove("tolerationSeconds");
+    }
+    toleration.to_string()
 }
 
 fn deadline(new: &Value, old: &Value, errors: &mut FieldErrors) {

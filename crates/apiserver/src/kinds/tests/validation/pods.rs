@@ -147,6 +147,12 @@ fn running_pods() {
         changed("v1", "Pod", longer, image("a:1")),
         "spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds"
     );
+    let lasting = |seconds: u32| {
+        let mut pod = image("a:1");
+        pod["spec"]["tolerations"] = json!([{ "key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds }]);
+        pod
+    };
+    assert_eq!(changed("v1", "Pod", lasting(1), lasting(2)), "", "the seconds of a toleration may change");
     let mut moved = image("a:1");
     moved["spec"]["nodeName"] = json!("n");
     let refusal = changed("v1", "Pod", image("a:1"), moved);
