@@ -164,6 +164,8 @@ pub mod traffic_policy {
     pub const NO_CLUSTER_SELECTED: &str = "NoClusterSelected";
     /// `InEffect` is false: the policy names a cluster that the federation does not have.
     pub const UNKNOWN_CLUSTER: &str = "UnknownCluster";
+    /// `InEffect` is false: the policy names services that no cluster exports or imports.
+    pub const NO_SERVICE: &str = "NoService";
     /// `InEffect` is false: an older policy selects the same services.
     pub const OLDER_POLICY: &str = "OlderPolicy";
 }

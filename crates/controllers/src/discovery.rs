@@ -60,7 +60,7 @@ use portolan_net::{Clock, Shutdown};
 use portolan_object::ObjectKey;
 use portolan_runtime::members::MembershipChange;
 use portolan_runtime::scope::spawn_until_stop;
-use portolan_runtime::{Cache, ClusterName, EventRecorder, Member};
+use portolan_runtime::{Cache, ClusterName, EventRecorder, Member, Queue};
 
 use crate::MANAGER;
 use crate::hub::{ClusterSets, Hub, MembershipState};
@@ -91,6 +91,8 @@ struct Discovery {
     problems: Problems,
     services: Cache<MultiClusterService>,
     policies: Cache<TrafficPolicy>,
+    /// Policies to report about.
+    policy_reports: Queue<ObjectKey>,
     /// ClusterProfiles, which have the properties of the clusters.
     profiles: Cache<ClusterProfile>,
     dispatches: Dispatches,
@@ -117,6 +119,7 @@ pub(crate) fn start(hub: &Hub, services: &Services, profiles: &Cache<ClusterProf
         policies: Cache::<TrafficPolicy>::of_kind(&hub.client)
             .trim(|policy| policy.metadata.managed_fields.clear())
             .start(&hub.scope),
+        policy_reports: hub.client.metrics().queue("traffic-policies", None),
         profiles: profiles.clone(),
         dispatches: services.dispatches.clone(),
         sightings: Sightings::default(),
@@ -155,7 +158,7 @@ pub(crate) fn start(hub: &Hub, services: &Services, profiles: &Cache<ClusterProf
             }
         }
     });
-    policy_status::start(hub, &discovery.policies, profiles);
+    policy_status::start(hub, &discovery);
     discovery.follow_properties();
     let deciding = discovery.clone();
     discovery.policies.observe(move |change| {
@@ -169,6 +172,9 @@ pub(crate) fn start(hub: &Hub, services: &Services, profiles: &Cache<ClusterProf
             |service: &Arc<MultiClusterService>| (service.spec.clone(), service.metadata.is_deleting());
         if change.old.as_ref().map(seen) != change.new.as_ref().map(seen) {
             dispatching.queue_dispatch(&change.key);
+        }
+        if change.old.is_none() || change.new.is_none() {
+            dispatching.report_policies_of(&change.key.namespace);
         }
     });
     spawn_until_stop(&hub.scope, withdrawal::run(discovery.clone()));
@@ -243,6 +249,7 @@ impl Discovery {
         let concerned =
             self.refusals.forget_member(name).into_iter().chain(self.problems.forget_member(name));
         concerned.for_each(|service| self.queue_exporters(&service));
+        self.report_policies();
     }
 
     fn all_sites(&self) -> Vec<Arc<Site>> {
@@ -283,6 +290,7 @@ impl Discovery {
         let cluster = site.member().name();
         self.queue_cluster(cluster, [&self.sets.state(cluster)]);
         self.queue_dispatches();
+        self.report_policies();
     }
 
     /// Re-queues services after a cluster joined, left, or changed its membership: in that cluster every service, and in

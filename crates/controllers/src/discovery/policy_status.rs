@@ -1,55 +1,87 @@
 //! Status of TrafficPolicies: whether everything that they say is done.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portolan_api::cluster::Cluster;
-use portolan_api::inventory::ClusterProfile;
 use portolan_api::meta::set_condition;
 use portolan_api::traffic::TrafficPolicy;
 use portolan_object::ObjectKey;
-use portolan_plan::discovery::policy_status::in_effect;
+use portolan_plan::discovery::policy_status::{Surroundings, in_effect};
 use portolan_plan::discovery::properties::Properties;
 use portolan_runtime::client::Patch;
-use portolan_runtime::{Cache, ClientError, Outcome, Queue, Reconciler, driver};
+use portolan_runtime::{ClientError, ClusterName, Outcome, Reconciler, driver};
 use serde_json::json;
 
+use super::Discovery;
 use super::traffic::{place, properties_changed, said};
 use crate::hub::Hub;
 use crate::missing::ignore_missing;
 
 struct PolicyStatus {
     hub: Hub,
-    policies: Cache<TrafficPolicy>,
-    profiles: Cache<ClusterProfile>,
+    discovery: Arc<Discovery>,
 }
 
 /// Keeps the status of all policies.
-pub(super) fn start(hub: &Hub, policies: &Cache<TrafficPolicy>, profiles: &Cache<ClusterProfile>) {
-    let queue: Queue<ObjectKey> = hub.client.metrics().queue("traffic-policies", None);
-    let (changed, all) = (queue.clone(), policies.clone());
-    policies.observe(move |change| {
-        changed.add(change.key.clone());
+pub(super) fn start(hub: &Hub, discovery: &Arc<Discovery>) {
+    let deciding = Arc::downgrade(discovery);
+    discovery.policies.observe(move |change| {
+        let Some(discovery) = deciding.upgrade() else { return };
+        discovery.policy_reports.add(change.key.clone());
         // Some fields of a policy have no effect beside an older one of its namespace.
         if change.old.as_deref().map(said) != change.new.as_deref().map(said) {
-            let siblings = all.keys_of_namespace(&change.key.namespace);
-            siblings.into_iter().for_each(|key| changed.add(key));
+            discovery.report_policies_of(&change.key.namespace);
         }
     });
-    let (changed, all) = (queue.clone(), policies.clone());
+    let deciding = Arc::downgrade(discovery);
     hub.clusters.observe(move |change| {
-        if change.old.as_deref().map(place) != change.new.as_deref().map(place) {
-            all.keys().into_iter().for_each(|key| changed.add(key));
+        if change.old.as_deref().map(place) != change.new.as_deref().map(place)
+            && let Some(discovery) = deciding.upgrade()
+        {
+            discovery.report_policies();
         }
     });
-    let (changed, all) = (queue.clone(), policies.clone());
-    profiles.observe(move |change| {
-        if properties_changed(change) {
-            all.keys().into_iter().for_each(|key| changed.add(key));
+    let deciding = Arc::downgrade(discovery);
+    discovery.profiles.observe(move |change| {
+        if properties_changed(change)
+            && let Some(discovery) = deciding.upgrade()
+        {
+            discovery.report_policies();
         }
     });
-    let (policies, profiles) = (policies.clone(), profiles.clone());
-    let reconciler = Arc::new(PolicyStatus { hub: hub.clone(), policies, profiles });
-    driver::run(reconciler, &queue, 1, &hub.scope);
+    let reconciler = Arc::new(PolicyStatus { hub: hub.clone(), discovery: discovery.clone() });
+    driver::run(reconciler, &discovery.policy_reports, 1, &hub.scope);
+}
+
+impl Discovery {
+    /// Queues the status of all policies.
+    pub(super) fn report_policies(&self) {
+        self.policies.keys().into_iter().for_each(|key| self.policy_reports.add(key));
+    }
+
+    /// Queues the status of the policies of a namespace.
+    pub(super) fn report_policies_of(&self, namespace: &str) {
+        let policies = self.policies.keys_of_namespace(namespace);
+        policies.into_iter().for_each(|key| self.policy_reports.add(key));
+    }
+
+    /// Names of the services in a namespace that policies can be about; `None` until all clusters have been read.
+    fn governable_in(&self, namespace: &str) -> Option<BTreeSet<String>> {
+        let sites = self.sites.read();
+        let is_read = |cluster: &Arc<Cluster>| {
+            let name = ClusterName::new(cluster.metadata.name.as_str());
+            sites.get(&name).is_some_and(|site| site.is_known())
+        };
+        if !self.services.is_synced() || !self.clusters.list().iter().all(is_read) {
+            return None;
+        }
+        let of_sites = sites
+            .values()
+            .flat_map(|site| site.exported_in(namespace).into_iter().chain(site.imported_in(namespace)));
+        let all = of_sites.chain(self.services.keys_of_namespace(namespace));
+        Some(all.map(|key| key.name).collect())
+    }
 }
 
 impl Reconciler for PolicyStatus {
@@ -57,11 +89,11 @@ impl Reconciler for PolicyStatus {
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         // Missing looks like deleted until the caches are synced.
-        if !(self.hub.clusters.synced().await && self.policies.synced().await && self.profiles.synced().await)
-        {
+        let Discovery { clusters, policies, profiles, .. } = &*self.discovery;
+        if !(clusters.synced().await && policies.synced().await && profiles.synced().await) {
             return Outcome::Done;
         }
-        match self.policies.get(key).filter(|policy| !policy.metadata.is_deleting()) {
+        match policies.get(key).filter(|policy| !policy.metadata.is_deleting()) {
             Some(policy) => self.report(key, &policy).await.into(),
             None => Outcome::Done,
         }
@@ -71,12 +103,21 @@ impl Reconciler for PolicyStatus {
 impl PolicyStatus {
     /// Writes the condition of a policy if it differs.
     async fn report(&self, key: &ObjectKey, policy: &TrafficPolicy) -> Result<(), ClientError> {
-        let (clusters, siblings) = (self.hub.clusters.list(), self.policies.list_namespace(&key.namespace));
+        let discovery = &self.discovery;
+        let (clusters, siblings) =
+            (discovery.clusters.list(), discovery.policies.list_namespace(&key.namespace));
         let clusters: Vec<&Cluster> = clusters.iter().map(AsRef::as_ref).collect();
         let siblings: Vec<&TrafficPolicy> = siblings.iter().map(AsRef::as_ref).collect();
-        let profiles = self.profiles.list();
+        let profiles = discovery.profiles.list();
         let properties = Properties::of_profiles(profiles.iter().map(AsRef::as_ref));
-        let wanted = in_effect(policy, &siblings, (&clusters, &properties), &self.hub.now());
+        let services = discovery.governable_in(&key.namespace);
+        let surroundings = Surroundings {
+            policies: &siblings,
+            clusters: &clusters,
+            properties: &properties,
+            services: services.as_ref(),
+        };
+        let wanted = in_effect(policy, surroundings, &self.hub.now());
         let mut conditions = policy.status.conditions.clone();
         if !set_condition(&mut conditions, wanted) {
             return Ok(());

@@ -233,3 +233,18 @@ async fn a_policy_says_what_of_it_has_no_effect() {
     hub.patch(POLICY, "default/serve-b", json!({ "spec": { "drainedClusters": ["us"] } })).await;
     hub.when(POLICY, "default/serve-b", |policy| condition(policy, "InEffect") == "True").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_says_that_its_service_is_not_there_until_it_is_and_when_it_goes() {
+    let federation = exporting().await;
+    let hub = &federation.hub;
+    hub.create(policy(&json!({ "services": ["serve", "shop"], "weights": { "eu2": 3 } }))).await;
+    let told = hub.when(POLICY, "default/serve", |policy| condition(policy, "InEffect") == "False").await;
+    assert!(message(&told, "InEffect").ends_with("in this namespace: shop"), "{told:?}");
+    let export = json!({ "apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "ServiceExport",
+        "metadata": { "namespace": "default", "name": "shop" } });
+    federation.member("us").create(export).await;
+    hub.when(POLICY, "default/serve", |policy| condition(policy, "InEffect") == "True").await;
+    federation.member("us").delete(EXPORT, "default/shop").await;
+    hub.when(POLICY, "default/serve", |policy| condition(policy, "InEffect") == "False").await;
+}

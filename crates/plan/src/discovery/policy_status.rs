@@ -15,19 +15,29 @@ use crate::propagation::affinity;
 /// Names that are listed in one message, at most.
 const MAX_NAMED: usize = 20;
 
-/// The condition of a policy; `of_namespace` are all policies of its namespace, `clusters` those of the federation, with their
-/// properties.
-pub fn in_effect(
-    policy: &TrafficPolicy,
-    of_namespace: &[&TrafficPolicy],
-    (clusters, properties): (&[&Cluster], &Properties),
-    now: &str,
-) -> Condition {
+/// What the condition of a policy depends on besides the policy.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// All policies of the namespace.
+    pub policies: &'a [&'a TrafficPolicy],
+    /// The clusters of the federation.
+    pub clusters: &'a [&'a Cluster],
+    /// The properties of the clusters.
+    pub properties: &'a Properties,
+    /// Names of the services of the namespace that a cluster exports or imports, or that a MultiClusterService has; `None` until
+    /// all clusters have been read.
+    pub services: Option<&'a BTreeSet<String>>,
+}
+
+/// The condition of a policy.
+pub fn in_effect(policy: &TrafficPolicy, surroundings: Surroundings<'_>, now: &str) -> Condition {
+    let Surroundings { policies, clusters, properties, services } = surroundings;
     let found = [
+        without_service(&policy.spec, services),
         unmatched(&policy.spec, clusters),
         unknown(&policy.spec, clusters),
         without_property(&policy.spec, properties),
-        overruled(policy, of_namespace),
+        overruled(policy, policies),
     ];
     let found: Vec<(&str, String)> = found.into_iter().flatten().collect();
     let generation = Some(policy.metadata.generation).filter(|generation| *generation > 0);
@@ -41,6 +51,23 @@ pub fn in_effect(
     let mut condition = Condition::new(reasons::IN_EFFECT, is_true, reason, message, now);
     condition.observed_generation = generation;
     condition
+}
+
+/// Names of services that the namespace does not have.
+fn without_service(
+    spec: &TrafficPolicySpec,
+    services: Option<&BTreeSet<String>>,
+) -> Option<(&'static str, String)> {
+    let services = services?;
+    let missing = spec.services.iter().filter(|name| !services.contains(*name));
+    let listed: Vec<&str> = missing.take(MAX_NAMED).map(String::as_str).collect();
+    (!listed.is_empty()).then(|| {
+        let message = format!(
+            "spec.services names what no cluster exports or imports in this namespace: {}",
+            listed.join(", ")
+        );
+        (reasons::NO_SERVICE, message)
+    })
 }
 
 /// A selection of clusters without a cluster.
@@ -227,12 +254,41 @@ mod tests {
             ),
         ];
         let (east, west) = (cluster("east", ""), cluster("west", ""));
+        let properties = properties(&["east ring 1"]);
         for (name, policy, mut others, want) in cases {
             others.push(&policy);
-            let condition =
-                in_effect(&policy, &others, (&[&east, &west], &properties(&["east ring 1"])), "t9");
+            let surroundings = Surroundings {
+                policies: &others,
+                clusters: &[&east, &west],
+                properties: &properties,
+                services: None,
+            };
+            let condition = in_effect(&policy, surroundings, "t9");
             let text = if condition.is_true() { &condition.reason } else { &condition.message };
             assert!(text.contains(want), "{name}: {condition:?}");
         }
+    }
+
+    #[test]
+    fn services_that_do_not_exist_are_named_once_all_clusters_are_known() {
+        let known: BTreeSet<String> = ["web".to_owned(), "db".to_owned()].into();
+        let status = |services: &[&str], known: Option<&BTreeSet<String>>| {
+            let policy = policy("a", "t1", services, TrafficPolicySpec::default());
+            let surroundings = Surroundings {
+                policies: &[&policy],
+                clusters: &[],
+                properties: &properties(&[]),
+                services: known,
+            };
+            in_effect(&policy, surroundings, "t9")
+        };
+        for (services, known) in
+            [(&["web", "db"][..], Some(&known)), (&["web", "dbb"], None), (&[], Some(&known)), (&[], None)]
+        {
+            assert!(status(services, known).is_true(), "{services:?} {known:?}");
+        }
+        let missing = status(&["web", "dbb"], Some(&known));
+        assert_eq!((missing.is_true(), missing.reason.as_str()), (false, "NoService"));
+        assert!(missing.message.ends_with("in this namespace: dbb"), "{}", missing.message);
     }
 }

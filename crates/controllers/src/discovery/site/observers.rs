@@ -110,6 +110,9 @@ impl Site {
             } else {
                 discovery.queue_service(&change.key);
             }
+            if comes_or_goes(change) {
+                discovery.report_policies_of(&change.key.namespace);
+            }
         });
     }
 
@@ -124,6 +127,9 @@ impl Site {
                 discovery.exports.invalidate(&change.key);
             }
             site.imports_queue.add(change.key.clone());
+            if comes_or_goes(change) {
+                discovery.report_policies_of(&change.key.namespace);
+            }
         });
     }
 
@@ -142,6 +148,11 @@ fn keys_of(change: &Change<Object>, key: impl Fn(&Object) -> Option<ObjectKey>) 
     let new = change.new.as_deref().and_then(&key);
     let old = change.old.as_deref().and_then(&key).filter(|old| Some(old) != new.as_ref());
     new.into_iter().chain(old).collect()
+}
+
+/// Whether the object is new or gone.
+fn comes_or_goes(change: &Change<Object>) -> bool {
+    change.old.is_none() || change.new.is_none()
 }
 
 /// Whether neither spec, uid nor deletion changed.
