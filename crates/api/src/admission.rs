@@ -19,6 +19,7 @@ mod quota;
 mod recognised;
 mod registries;
 mod remedies;
+mod selectors;
 mod taint_policies;
 mod traffic_policies;
 
@@ -76,6 +77,7 @@ pub fn admit(
     if operation == Operation::Delete {
         return refuse_protected(kind, object).map(|()| Vec::new());
     }
+    selectors::refuse_malformed(kind, object, old)?;
     match (kind.group.as_str(), kind.kind.as_str()) {
         ("policy.karmada.io", PropagationPolicy::KIND) => {
             let id = (operation == Operation::Create).then(&mut new_id);

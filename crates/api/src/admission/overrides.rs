@@ -100,7 +100,9 @@ fn check(spec: &OverrideSpec, errors: &mut Vec<FieldError>) {
 
 fn check_overriders(overriders: &Overriders, path: &str, errors: &mut Vec<FieldError>) {
     for (index, overrider) in overriders.plaintext.iter().enumerate() {
-        check_target(&overrider.path, &format!("{path}.plaintext[{index}].path"), errors);
+        let path = format!("{path}.plaintext[{index}].path");
+        check_pointer(&overrider.path, &path, errors);
+        check_target(&overrider.path, &path, errors);
     }
     for (index, overrider) in overriders.labels_overrider.iter().enumerate() {
         let path = format!("{path}.labelsOverrider[{index}].value");

@@ -84,6 +84,23 @@ fn check_spread(placement: &Placement, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// Warnings about affinities that exclude every cluster that they name. Karmada accepts them.
+pub(super) fn empty_affinities(placement: &Placement) -> Vec<String> {
+    let main = placement.cluster_affinity.iter().map(|affinity| ("clusterAffinity".to_owned(), affinity));
+    let groups = placement.cluster_affinities.iter().enumerate();
+    let groups = groups.map(|(index, group)| (format!("clusterAffinities[{index}]"), &group.affinity));
+    let excludes_all = |affinity: &ClusterAffinity| {
+        let mut names = affinity.cluster_names.iter();
+        !affinity.cluster_names.is_empty() && names.all(|name| affinity.exclude_clusters.contains(name))
+    };
+    let empty = main.chain(groups).filter(|(_, affinity)| excludes_all(affinity));
+    empty
+        .map(|(path, _)| {
+            format!("spec.placement.{path} selects no cluster: exclude has all its clusterNames")
+        })
+        .collect()
+}
+
 /// Warnings about tolerations that tolerate nothing. Karmada accepts them.
 pub(super) fn idle_tolerations(placement: &Placement) -> Vec<String> {
     let tolerations = placement.cluster_tolerations.iter().enumerate();

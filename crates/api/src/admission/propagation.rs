@@ -95,7 +95,8 @@ fn warnings(spec: &PropagationSpec) -> Vec<String> {
         .association
         .then(|| "spec.association is deprecated and has no effect; use spec.propagateDeps".to_owned());
     let tolerations = placement::idle_tolerations(&spec.placement);
-    empty.chain(ignored).chain(association).chain(tolerations).collect()
+    let affinities = placement::empty_affinities(&spec.placement);
+    empty.chain(ignored).chain(association).chain(affinities).chain(tolerations).collect()
 }
 
 fn selectors_with_name_and_labels(spec: &PropagationSpec) -> impl Iterator<Item = usize> {

@@ -87,6 +87,12 @@ fn what_a_policy_says_without_effect_is_a_warning() {
             vec!["spec.resourceSelectors[0].labelSelector is ignored, because the selector has a name"],
         ),
         (
+            policy(json!({"placement": {"clusterAffinities": [
+                {"affinityName": "a", "clusterNames": ["eu", "us"], "exclude": ["us"]},
+                {"affinityName": "b", "clusterNames": ["eu"], "exclude": ["us", "eu"]}]}})),
+            vec!["spec.placement.clusterAffinities[1] selects no cluster: exclude has all its clusterNames"],
+        ),
+        (
             policy(json!({"association": true})),
             vec!["spec.association is deprecated and has no effect; use spec.propagateDeps"],
         ),
@@ -276,6 +282,11 @@ fn faulty_overrides_are_refused() {
             "no format",
             rule(json!({"fieldOverrider": [{"fieldPath": "/data/a"}]})),
             "fieldOverrider[0]: Required value",
+        ),
+        (
+            "a path without its slash",
+            rule(json!({"plaintext": [{"path": "spec/replicas", "operator": "replace", "value": 1}]})),
+            "plaintext[0].path: Invalid value",
         ),
         (
             "a bad pointer",

@@ -9,7 +9,7 @@ use portolan_object::Object;
 
 use super::facts::Facts;
 use super::member::{member, status};
-use super::policy::CONTROL_PLANE_CURE;
+use super::policy::{CONTROL_PLANE_CURE, is_left};
 use super::scheduling::not_made;
 use super::step::{Hop, Step, Verdict};
 use crate::field_changes::manifest_changes;
@@ -99,6 +99,7 @@ fn cluster(facts: &Facts, template: &Object, binding: &Binding, target: &TargetC
     let present = facts.works.as_ref().ok().and_then(|works| works.get(name));
     let mut steps = Vec::new();
     let wanted = match &facts.overrides {
+        _ if is_left(binding) => Wanted::Left,
         Err(error) => {
             steps.push(Step::not_looked_at(Hop::Overrides, error).on(name));
             Wanted::Unknown(error.to_string())
@@ -143,6 +144,8 @@ enum Wanted {
     Work(Box<Work>),
     /// An override fails; the present Work stays.
     Failed,
+    /// The policy is gone; the present Work stays.
+    Left,
     Unknown(String),
 }
 
@@ -300,6 +303,10 @@ fn present(work: &Work, wanted: Wanted, suspended: Suspended) -> Step {
         Wanted::Failed => {
             let text = format!("Work {key} stays as it was before the override failed");
             Step::warning(Hop::Work, text, "see overrides above")
+        }
+        Wanted::Left => {
+            let text = format!("Work {key} stays as it was when its policy was deleted");
+            Step::warning(Hop::Work, text, "see policy above")
         }
         Wanted::Work(wanted) if !is_current(work, &wanted) => {
             let text = format!("Work {key} has not followed the last change yet");

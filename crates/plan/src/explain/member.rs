@@ -97,7 +97,7 @@ fn refused(facts: &Facts, template: &Object, cluster: &str, applied: &Condition)
     let cure = match refusal {
         Refusal::Foreign => {
             format!(
-                "delete it in {cluster} (kubectl delete {object}), or set conflictResolution: Overwrite in the policy"
+                "delete it in {cluster} (kubectl --kubeconfig {cluster}.kubeconfig delete {object}), or set conflictResolution: Overwrite in the policy"
             )
         }
         Refusal::NotServed => {
@@ -113,7 +113,7 @@ fn refused(facts: &Facts, template: &Object, cluster: &str, applied: &Condition)
         }
         Refusal::Immutable => {
             format!(
-                "take the change back, or delete it in {cluster} (kubectl delete {object}): it is then made again"
+                "take the change back, or delete it in {cluster} (kubectl --kubeconfig {cluster}.kubeconfig delete {object}): it is then made again"
             )
         }
         _ => refusal.cure(cluster),

@@ -1,8 +1,8 @@
 //! The second step: the policy that holds the template, and why the others do not.
 
-use portolan_api::labels;
 use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::PropagationSpec;
+use portolan_api::{kubefed, labels};
 use portolan_object::{Object, ObjectKey};
 
 use super::chosen::Chosen;
@@ -10,10 +10,10 @@ use super::facts::Facts;
 use super::mismatch::{Mismatch, closest};
 use super::step::{Hop, Step};
 use super::unmet::unmet;
-use crate::propagation::claim::Claim;
+use crate::propagation::claim::{self, Claim};
 use crate::propagation::detect::{Decision, Verdict, decide, explain};
 use crate::propagation::matching::{Rank, best_rank};
-use crate::propagation::snapshot::{Policy, candidates, policy_title};
+use crate::propagation::snapshot::{Binding, Policy, candidates, policy_title};
 
 /// Other policies that are listed, at most.
 const MAX_LISTED: usize = 10;
@@ -95,6 +95,18 @@ fn released(facts: &Facts, claim: Option<&Claim>) -> Step {
     Step::waiting(Hop::Policy, text, cure)
 }
 
+/// Whether a binding is one that a policy left when it was deleted: its Works stay as they are.
+pub(super) fn is_left(binding: &Binding) -> bool {
+    let (metadata, spec) = (&binding.metadata, &binding.spec);
+    let is_of_detector = metadata.owner_references.iter().any(|owner| owner.uid == spec.resource.uid);
+    let others = [labels::federation::NAME, labels::binding::MANAGED_BY];
+    is_of_detector
+        && claim::policy(metadata).is_none()
+        && others.iter().all(|label| metadata.label(label).is_none())
+        && spec.required_by.is_empty()
+        && !kubefed::is_federated(&binding.template_kind())
+}
+
 fn unselected(facts: &Facts, template: &Object) -> Step {
     let (kind, name) = (template.kind(), template.name());
     let binding = facts.binding.as_ref().ok().and_then(Option::as_ref);
@@ -113,13 +125,19 @@ fn unselected(facts: &Facts, template: &Object) -> Step {
         );
         return Step::good(Hop::Policy, text);
     }
-    let has_binding = binding.is_some();
     let cure = format!(
         "create a policy whose resourceSelectors have apiVersion {}, kind {kind} and name {name}",
         template.api_version()
     );
-    if has_binding {
-        let text = "no policy selects it; it stays in the clusters where it was placed, and follows its changes there";
+    if let Some(binding) = binding {
+        let text = match is_left(binding) {
+            true => {
+                "no policy selects it; it stays in the clusters where it was placed, and changes do not arrive there"
+            }
+            false => {
+                "no policy selects it; its binding was made by hand, and it follows its changes in the clusters of that"
+            }
+        };
         return Step::warning(Hop::Policy, text, cure);
     }
     let text = match facts.policies.as_ref().is_ok_and(Vec::is_empty) {

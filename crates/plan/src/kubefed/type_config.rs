@@ -45,7 +45,7 @@ pub enum TypeError {
     #[error("spec.federatedType.group is {0:?}: federated kinds are in the group types.kubefed.io")]
     Group(String),
     /// The kind is a federated one, or KubeFed's own.
-    #[error("objects of the group {0} have no federated form")]
+    #[error("objects of the group {0} have no federated form; delete this FederatedTypeConfig")]
     Own(String),
     /// Objects of the kind mean something in one cluster only.
     #[error(

@@ -144,10 +144,21 @@ fn template_and_policy() -> Vec<Fault> {
             .after(|facts| facts.policies = Ok(Vec::new())),
         Fault::new("its policy is being deleted", Policy, "is being deleted", "wait").only(Verdict::Waiting)
             .after(|facts| facts.policies.as_mut().expect("read")[0].metadata.deletion_timestamp = Some("t".to_owned())),
-        Fault::new("released", Policy, "stays in the clusters", "create a policy").only(Verdict::Warning).after(|facts| {
+        Fault::new("released", Policy, "changes do not arrive there", "create a policy").only(Verdict::Warning).after(|facts| {
             facts.policies = Ok(Vec::new());
             let template = facts.template.as_mut().expect("read").as_mut().expect("there");
             for field in ["labels", "annotations"] { template.metadata_mut().remove(field); }
+            let binding = facts.binding.as_mut().expect("read").as_mut().expect("there");
+            let owner = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": binding.spec.resource.uid });
+            binding.metadata.owner_references = vec![serde_json::from_value(owner).expect("an owner")];
+            for label in crate::propagation::claim::LABELS { binding.metadata.labels.remove(*label); }
+        }),
+        Fault::new("a binding made by hand", Policy, "its binding was made by hand", "create a policy").only(Verdict::Warning).after(|facts| {
+            facts.policies = Ok(Vec::new());
+            let template = facts.template.as_mut().expect("read").as_mut().expect("there");
+            for field in ["labels", "annotations"] { template.metadata_mut().remove(field); }
+            let binding = facts.binding.as_mut().expect("read").as_mut().expect("there");
+            binding.metadata.owner_references.clear();
         }),
         Fault::new("not claimed yet", Policy, "has not recorded that yet", "/readyz").only(Verdict::Waiting).after(|facts| {
             let template = facts.template.as_mut().expect("read").as_mut().expect("there");
@@ -369,7 +380,7 @@ fn clusters() -> Vec<Fault> {
             let advice = Refusal::NoNamespace.advice().expect("an advice");
             refuse(facts, "eu", &format!("namespaces \"shop\" not found; {advice}"));
         }),
-        Fault::new("a field that cannot be changed", Member, "field is immutable", "kubectl delete deployment web -n shop").in_eu()
+        Fault::new("a field that cannot be changed", Member, "field is immutable", "kubectl --kubeconfig eu.kubeconfig delete deployment web -n shop").in_eu()
             .after(|facts| refuse(facts, "eu", "Deployment.apps \"web\" is invalid: spec.selector: Invalid value: {}: field is immutable")),
         Fault::new("an admission policy", Member, "denied request", "ValidatingAdmissionPolicy there").in_eu()
             .after(|facts| refuse(facts, "eu", "deployments.apps \"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no")),

@@ -24,7 +24,7 @@ struct Image {
     registry: String,
     /// Path.
     repository: String,
-    /// Tag or digest with its separator, `:1.2` or `@sha256:…`; empty when the name has none.
+    /// Tag, digest or both with their separators: `:1.2`, `@sha256:…` or `:1.2@sha256:…`. Empty when the name has none.
     version: String,
 }
 
@@ -53,9 +53,13 @@ impl Image {
         }
     }
 
-    /// A text that is neither a tag nor a digest is ignored, as in Karmada.
+    /// The new version takes the place of tag and digest, because a digest fixes the image whatever the tag says. A text that
+    /// is neither a tag nor a digest is ignored, as in Karmada.
     fn change_version(&mut self, operator: OverrideOperator, value: &str) {
-        let old = self.version.trim_start_matches([':', '@']);
+        let old = match self.version.strip_prefix(':') {
+            Some(tag) => tag.split('@').next().unwrap_or_default(),
+            None => self.version.trim_start_matches('@'),
+        };
         let new = match operator {
             OverrideOperator::Remove => return self.version.clear(),
             OverrideOperator::Add => format!("{old}{value}"),
@@ -78,15 +82,13 @@ impl fmt::Display for Image {
     }
 }
 
-/// Splits off `:tag` or `@digest`; a colon before the last slash belongs to a port.
+/// Splits off `:tag`, `@digest` or both; a colon before the last slash belongs to a port.
 fn split_version(text: &str) -> (&str, &str) {
-    if let Some(at) = text.find('@') {
-        return text.split_at(at);
-    }
-    let name = text.rfind('/').map_or(0, |slash| slash + 1);
-    match text[name..].rfind(':') {
+    let end = text.find('@').unwrap_or(text.len());
+    let name = text[..end].rfind('/').map_or(0, |slash| slash + 1);
+    match text[name..end].rfind(':') {
         Some(colon) => text.split_at(name + colon),
-        None => (text, ""),
+        None => text.split_at(end),
     }
 }
 
@@ -124,6 +126,10 @@ mod tests {
         use ImageComponent::{Registry, Repository, Tag};
         use OverrideOperator::{Add, Remove, Replace};
         let digest = format!("a/nginx@sha256:{}", "0".repeat(64));
+        let both = format!("reg:5000/nginx:1@sha256:{}", "0".repeat(64));
+        let both_at_mirror = both.replace("reg:5000", "mirror:8443");
+        let newer = format!("sha256:{}", "1".repeat(64));
+        let at_newer = format!("reg:5000/nginx@{newer}");
         type Case<'a> = (&'a str, Vec<(ImageComponent, OverrideOperator, &'a str)>, &'a str);
         let cases: Vec<Case<'_>> = vec![
             (
@@ -140,6 +146,11 @@ mod tests {
             ("foo/bar:1", vec![(Registry, Replace, "r.io")], "r.io/foo/bar:1"),
             ("nginx:1", vec![(Repository, Add, "-slim")], "nginx-slim:1"),
             (&digest, vec![(Tag, Replace, "1.2")], "a/nginx:1.2"),
+            (&both, vec![(Registry, Replace, "mirror:8443")], &both_at_mirror),
+            (&both, vec![(Repository, Add, "-slim"), (Tag, Replace, "9")], "reg:5000/nginx-slim:9"),
+            (&both, vec![(Tag, Add, "-slim")], "reg:5000/nginx:1-slim"),
+            (&both, vec![(Tag, Remove, "")], "reg:5000/nginx"),
+            (&both, vec![(Tag, Replace, &newer)], &at_newer),
             ("nginx:1.2", vec![(Tag, Remove, "")], "nginx"),
             ("localhost:5000/nginx", vec![(Tag, Replace, "1.2")], "localhost:5000/nginx:1.2"),
             ("nginx:1.2", vec![(Tag, Replace, "no tag!")], "nginx:1.2"),
