@@ -367,6 +367,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table")]
     fn faults_name_cause_and_cure() {
         let holds = || selected(Ok(Verdict::Holds));
         let deployments = || selector("apps/v1", "Deployment");
