@@ -166,7 +166,8 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests");
         let files = fs::read_dir(folder).expect("the end-to-end tests").flatten();
         let names = files.filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()));
-        let is_run = |name: &String| EMBEDDED.iter().chain(&REAL_KUBERNETES).any(|listed| listed == name);
+        let listed = || EMBEDDED.iter().chain(&PEERS).chain(&REAL_KUBERNETES);
+        let is_run = |name: &String| listed().any(|one| one == name);
         let missing: Vec<_> = names.filter(|name| !is_run(name)).collect();
         assert!(missing.is_empty(), "not in the lists above: {missing:?}");
     }
