@@ -53,7 +53,7 @@ impl Image {
         }
     }
 
-    /// The new version takes the place of tag and digest, because a digest fixes the image whatever the tag says. A text that
+    /// The new version takes the place of tag and digest, because a digest fixes the image and the tag no longer counts. A text that
     /// is neither a tag nor a digest is ignored, as in Karmada.
     fn change_version(&mut self, operator: OverrideOperator, value: &str) {
         let old = match self.version.strip_prefix(':') {
