@@ -78,6 +78,11 @@ impl Cluster {
         Ok(Self { kubeconfig, port, _running: running })
     }
 
+    /// Deletes the StorageClass that a member of a playground has: the suite expects those that it creates only.
+    pub(super) fn delete_storage_classes(&self) -> Result<()> {
+        kubectl(&self.kubeconfig, &["delete", "storageclasses", "--all"]).map(drop)
+    }
+
     /// A bearer token of an administrator, for a suite of which each user is one.
     pub(super) fn administrator_token(&self) -> Result<String> {
         const NAME: &str = "exam";

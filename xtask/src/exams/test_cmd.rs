@@ -35,6 +35,7 @@ const TIME_LIMIT: &str = "50m";
 /// Runs the functions that match `focus`, all without one.
 pub(super) fn run(cluster: &Cluster, focus: Option<&str>, folder: &Path) -> Result<Vec<Check>> {
     let programs = tools::provide_for_exams(&["kubectl", "kubectl-convert"])?;
+    cluster.delete_storage_classes()?;
     let tree = folder.join("kubernetes");
     lay_out(&tree, &programs, &cluster.administrator_token()?)?;
     let script = folder.join("run.sh");
