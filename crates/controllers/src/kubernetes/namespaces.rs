@@ -115,30 +115,31 @@ impl Namespaces {
         let (pods, others): (Vec<_>, Vec<_>) =
             caches.partition(|cache| resources::POD.is_kind(&cache.resource().gvk));
         // Pods go first: what they use stays until the last one has ended (KEP-5080).
-        for stage in [pods, others] {
+        for stage in [&pods, &others] {
             for cache in stage {
-                self.delete_objects(&cache, namespace.name(), &mut remaining, &mut failure).await;
+                self.delete_objects(cache, namespace.name(), &mut remaining, &mut failure).await;
             }
             if !remaining.is_empty() {
                 break;
             }
+            if !self.are_empty(stage, namespace.name()).await? {
+                // The caches are behind.
+                return Ok(Outcome::RequeueAfter(RECHECK));
+            }
         }
         if remaining.is_empty() {
-            if self.is_empty(namespace.name()).await? {
-                self.finalize(namespace).await?;
-                return Ok(Outcome::Done);
-            }
-            // The caches are behind.
-            return Ok(Outcome::RequeueAfter(RECHECK));
+            self.finalize(namespace).await?;
+            return Ok(Outcome::Done);
         }
         self.report(namespace, &remaining, failure.as_deref()).await?;
         Ok(Outcome::RequeueAfter(RECHECK))
     }
 
-    /// Whether the API server has no object in a namespace. A cache may not have seen one yet that was created just before the
-    /// namespace was deleted; it would be left behind, in a namespace that does not exist.
-    async fn is_empty(&self, namespace: &str) -> Result<bool, ClientError> {
-        for cache in self.everything.all().into_iter().filter(|cache| cache.resource().namespaced) {
+    /// Whether the API server has no object of some kinds in a namespace. A cache may not have seen one yet that was created just
+    /// before the namespace was deleted: a pod would lose what it uses, and another object would be left behind in a namespace
+    /// that does not exist.
+    async fn are_empty(&self, kinds: &[Cache<Object>], namespace: &str) -> Result<bool, ClientError> {
+        for cache in kinds {
             let is_empty = self.client.resource::<Object>(cache.resource()).is_empty(namespace).await;
             // The kind may have gone since.
             if ignore_missing(is_empty)? == Some(false) {
