@@ -72,7 +72,7 @@ pub(super) fn binding<'a>(
     (Step::good(Hop::Binding, text).since(metadata.creation_timestamp.as_deref()), Some(binding))
 }
 
-/// Why an interpreter cannot say what the template wants, by the newest event about it; `None` if there is none.
+/// Why an interpreter cannot say what the template wants, by the newest event about it; `None` without such an event.
 fn uncounted(facts: &Facts) -> Option<&str> {
     let warnings = facts.warnings.as_ref().ok()?;
     let failures = warnings.iter().filter(|event| event.str_at(&["reason"]) == GET_REPLICAS_FAILED);
